@@ -1,0 +1,29 @@
+"""The contract between the core and the database backends; `docs/writing-a-backend.md` explains it."""
+
+from teleclaude.backends.backend import REQUIRED_HOOKS, Backend
+from teleclaude.backends.contract import (
+    Capabilities,
+    ErrorKind,
+    InstanceLock,
+    LockHolder,
+    LogicalType,
+)
+from teleclaude.backends.discovery import InstalledBackend, installed_backends, load_backend
+from teleclaude.backends.hookspecs import CONTRACT_VERSION, hookimpl
+from teleclaude.backends.settings import BackendSettings
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "REQUIRED_HOOKS",
+    "Backend",
+    "BackendSettings",
+    "Capabilities",
+    "ErrorKind",
+    "InstalledBackend",
+    "InstanceLock",
+    "LockHolder",
+    "LogicalType",
+    "hookimpl",
+    "installed_backends",
+    "load_backend",
+]

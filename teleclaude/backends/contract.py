@@ -1,0 +1,114 @@
+"""The words core and backends use with each other: plain data and protocols, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - NamedTuple fields are resolved by documentation tools
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+
+class LogicalType(Enum):
+    """A kind of column, as the models declare it; each engine says how it stores one."""
+
+    KEY = "key"
+    """Text that is compared, indexed and joined on. Compares by code point."""
+    TEXT = "text"
+    """Any other text."""
+    INSTANT = "instant"
+    """A point in time: an aware `datetime` with microseconds."""
+    DOCUMENT = "document"
+    """A JSON object or array."""
+    FLAG = "flag"
+    """A boolean."""
+    SURROGATE_KEY = "surrogate key"
+    """A 64-bit integer that the database counts up and never gives twice."""
+    INTEGER = "integer"
+    """A 64-bit integer."""
+
+
+class ErrorKind(Enum):
+    """What a driver's exception means for the caller."""
+
+    BUSY = "busy"
+    """Somebody else holds a lock; nothing was executed. Safe to run again."""
+    SERIALIZATION = "serialization"
+    """The engine rolled the transaction back: serialization failure or deadlock. Safe to run again."""
+    STALE_PLAN = "stale plan"
+    """A cached plan no longer fits the schema; nothing was executed. Safe to run again."""
+    UNREACHABLE = "unreachable"
+    """There is no connection, and nothing was sent. Safe to run again."""
+    DISCONNECTED = "disconnected"
+    """The connection broke while something was under way; its outcome is unknown."""
+    STARTING = "starting"
+    """The server exists but does not accept connections yet (or no longer). Nothing was sent."""
+    INTEGRITY = "integrity"
+    """A constraint does not allow the change."""
+    DENIED = "denied"
+    """Wrong password, missing permission, or a file that may not be opened."""
+    MISSING_DATABASE = "missing database"
+    """The server or directory is there, the database is not."""
+    MISSING_TABLE = "missing table"
+    """The database is there, a table or column is not."""
+    FULL = "full"
+    """No space left."""
+    READ_ONLY = "read-only"
+    """The database, file or server does not accept changes."""
+    TIMEOUT = "timeout"
+    """The statement ran longer than allowed and was cancelled by the engine."""
+    CORRUPT = "corrupt"
+    """The file is damaged or is not a database."""
+    TLS = "tls"
+    """The encrypted connection could not be established or verified."""
+    OTHER = "other"
+    """Anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do, for the places where behaviour must differ.
+
+    Attributes:
+        single_writer: Only one connection can write at a time, so the store lets writers of this
+            process queue in memory instead of colliding in the database.
+    """
+
+    single_writer: bool = False
+
+
+class LockHolder(NamedTuple):
+    """Who has an instance lock.
+
+    Attributes:
+        pid: Process id on its host, or `None` if unknown.
+        host: Host name, or `None` if unknown.
+        since: When the lock was taken, aware, or `None` if unknown.
+    """
+
+    pid: int | None
+    host: str | None
+    since: datetime | None
+
+    def __str__(self) -> str:
+        """Describe the holder as far as it is known."""
+        who = f"process {self.pid}" if self.pid else "an unknown process"
+        where = f" on {self.host}" if self.host else ""
+        when = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"{who}{where}{when}"
+
+
+class InstanceLock(Protocol):
+    """A held instance lock."""
+
+    @property
+    def holder(self) -> LockHolder:
+        """Who has it: this process."""
+        ...
+
+    async def wait_lost(self) -> str:
+        """Wait until the lock is no longer held, though nobody released it.
+
+        Returns:
+            Why it was lost, half a sentence. A lock that cannot be lost never returns.
+        """
+        ...

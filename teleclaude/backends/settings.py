@@ -1,0 +1,41 @@
+"""`BackendSettings`, the base class of every backend's part of the `database:` section."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class BackendSettings(BaseModel):
+    """What a backend needs to know to reach its database.
+
+    A backend subclasses this with one pydantic field per key of the `database:` section (without
+    `engine`, which the core reads). The core validates the section with it, so unknown keys and
+    wrong types are reported with file and line. Secrets are `pydantic.SecretStr` fields: their
+    values then appear in no `repr`, log or `teleclaude config show`.
+
+    Attributes:
+        environment: Environment variables with a name of their own that set a field, beside the
+            `TELECLAUDE_DATABASE__<KEY>` every field has: variable to field name. They win over the
+            configuration file and lose against `TELECLAUDE_DATABASE__<KEY>`.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    environment: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where the database is, for people: a path or `host:port/name`. Never a secret."""
