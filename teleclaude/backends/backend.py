@@ -7,7 +7,7 @@ process without seeing each other. Portable answers for hooks a backend leaves o
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
 from sqlalchemy import event
@@ -76,7 +76,7 @@ class Backend:
         self._hook = self._register(plugin)
         self.settings_class: type[BackendSettings] = self._settings_class()
         self.capabilities: Capabilities = self._hook.teleclaude_capabilities() or Capabilities()
-        self._column_types: Mapping[LogicalType, TypeEngine[object]] = (
+        self._column_types: Mapping[LogicalType, TypeEngine[Any]] = (
             self._hook.teleclaude_column_types() or {}
         )
 
@@ -205,17 +205,18 @@ class Backend:
                 return kind
         return ErrorKind.OTHER
 
-    async def backup(self, engine: AsyncEngine, destination: Path) -> bool:
+    async def backup(
+        self, engine: AsyncEngine, settings: BackendSettings, destination: Path | None = None
+    ) -> Path | None:
         """Write a consistent copy; see `hookspecs.teleclaude_backup`.
 
         Returns:
-            Whether a copy was made; `False` where the engine relies on its server's backups.
+            The file, or `None` where the engine relies on its server's backups.
         """
-        answer: object = self._hook.teleclaude_backup(engine=engine, destination=destination)
-        if not inspect.isawaitable(answer):
-            return False
-        await answer
-        return True
+        answer: object = self._hook.teleclaude_backup(
+            engine=engine, settings=settings, destination=destination
+        )
+        return cast("Path", await answer) if inspect.isawaitable(answer) else None
 
     async def maintain(self, engine: AsyncEngine) -> Sequence[str]:
         """Do the engine's housekeeping; see `hookspecs.teleclaude_maintain`.
@@ -227,7 +228,7 @@ class Backend:
         return cast("Sequence[str]", await answer) if inspect.isawaitable(answer) else ()
 
 
-def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[object] | None:
+def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[Any] | None:
     """Give the type a backend stores a logical type as.
 
     Args:
@@ -238,7 +239,7 @@ def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[object] | 
         The backend's type, or `None` when it has no wish of its own or the dialect belongs to no
         backend (a plain SQLAlchemy engine).
     """
-    types: Mapping[LogicalType, TypeEngine[object]] = getattr(dialect, _COLUMN_TYPES_ATTRIBUTE, {})
+    types: Mapping[LogicalType, TypeEngine[Any]] = getattr(dialect, _COLUMN_TYPES_ATTRIBUTE, {})
     return types.get(logical)
 
 

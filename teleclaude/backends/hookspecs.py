@@ -13,7 +13,7 @@ The core calls hooks only through `teleclaude.backends.Backend`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
@@ -176,7 +176,7 @@ def teleclaude_setup_connection(
 
 
 @hookspec(firstresult=True)
-def teleclaude_column_types() -> Mapping[LogicalType, TypeEngine[object]] | None:
+def teleclaude_column_types() -> Mapping[LogicalType, TypeEngine[Any]] | None:
     """Give this engine's SQLAlchemy types for the logical types of the models.
 
     Called once, when the backend is loaded. What the mapping leaves out keeps the portable default.
@@ -217,18 +217,22 @@ def teleclaude_lock_holder(
 
 
 @hookspec(firstresult=True)
-def teleclaude_backup(engine: AsyncEngine, destination: Path) -> Awaitable[None] | None:
+def teleclaude_backup(
+    engine: AsyncEngine, settings: BackendSettings, destination: Path | None
+) -> Awaitable[Path] | None:
     """Write a consistent copy of the database while others use it.
 
-    Called before a migration that changes an existing database. Left out, no copy is made and the
-    server's own backups are relied upon.
+    Called before a migration that changes an existing database, then without a destination. Left
+    out, no copy is made and the server's own backups are relied upon.
 
     Args:
         engine: An open engine of the database.
-        destination: The file to write. It does not exist yet.
+        settings: An instance of the class `teleclaude_settings` gave.
+        destination: The file to write; it does not exist yet. `None`: a new file of the backend's
+            choice, near the database.
 
     Returns:
-        An awaitable that ends when the copy is complete and checked.
+        An awaitable of the file, complete and checked.
     """
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class BackendSettings(BaseModel):
@@ -23,6 +21,14 @@ class BackendSettings(BaseModel):
         environment: Environment variables with a name of their own that set a field, beside the
             `TELECLAUDE_DATABASE__<KEY>` every field has: variable to field name. They win over the
             configuration file and lose against `TELECLAUDE_DATABASE__<KEY>`.
+        alternatives: Groups of fields of which only one can be in force, such as a password and a
+            password file. When they come from sources of different strength, only those of the
+            strongest source reach the class; from one source, the class refuses the contradiction.
+
+    Whatever their source, values arrive as text (`None` for an empty one, a list for a YAML list),
+    so fields must accept text; pydantic's lax mode does. A validator's `ValueError` is shown to
+    people as it is, after file, line and key: it must be a whole sentence. A relative path in the
+    file is made absolute (beside the file) before validation where the field's type is `Path`.
     """
 
     model_config = ConfigDict(
@@ -34,6 +40,7 @@ class BackendSettings(BaseModel):
     )
 
     environment: ClassVar[Mapping[str, str]] = {}
+    alternatives: ClassVar[Sequence[Sequence[str]]] = ()
 
     @property
     @abstractmethod

@@ -1,0 +1,59 @@
+"""SQLAlchemy's aiosqlite dialect with three habits changed.
+
+* The driver stays in autocommit (`isolation_level=None`). sqlite3's own transaction control opens no
+  transaction for DDL, SAVEPOINT or SELECT; a `begin` listener in `engine.py` opens them all.
+* COMMIT and ROLLBACK without a transaction are not sent: each would cost a hop to the driver's thread.
+* Integer primary keys are AUTOINCREMENT, because an id that was given once must never come back
+  (https://www.sqlite.org/autoinc.html).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteDDLCompiler
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
+    from sqlalchemy.schema import CreateTable
+
+DRIVER = "sqlite+teleclaude"
+"""The name under which the dialect is registered: the scheme of the engine's URL."""
+
+
+class TeleclaudeDDLCompiler(SQLiteDDLCompiler):
+    """Renders tables with AUTOINCREMENT."""
+
+    def visit_create_table(self, create: CreateTable, **kw: object) -> str:
+        """Render CREATE TABLE."""
+        table = create.element
+        if table.autoincrement_column is not None:
+            table.dialect_options["sqlite"]["autoincrement"] = True
+        return super().visit_create_table(create, **kw)
+
+
+class TeleclaudeSqliteDialect(SQLiteDialect_aiosqlite):
+    """The dialect of every engine this backend makes."""
+
+    supports_statement_cache = True
+    ddl_compiler = TeleclaudeDDLCompiler
+
+    def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: IsolationLevel) -> None:
+        """Leave the driver in autocommit whatever the level: the `begin` listener decides."""
+
+    def do_rollback(self, dbapi_connection: DBAPIConnection) -> None:
+        """Roll back if there is something to roll back."""
+        if dbapi_connection.driver_connection.in_transaction:
+            super().do_rollback(dbapi_connection)
+
+    def do_commit(self, dbapi_connection: DBAPIConnection) -> None:
+        """Commit if there is something to commit."""
+        if dbapi_connection.driver_connection.in_transaction:
+            super().do_commit(dbapi_connection)
+
+
+def register() -> None:
+    """Make the dialect known to SQLAlchemy under `DRIVER`."""
+    registry.register(DRIVER.replace("+", "."), __name__, TeleclaudeSqliteDialect.__name__)

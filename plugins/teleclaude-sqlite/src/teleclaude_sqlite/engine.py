@@ -1,0 +1,130 @@
+"""The engine, its connections, and the file they open."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, AsyncAdaptedQueuePool, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from teleclaude_sqlite import dialect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+    from teleclaude_sqlite.settings import SqliteSettings
+
+POOL_SIZE: Final = 8
+"""Connections kept open. Readers beyond this many wait; writers take turns anyway."""
+
+_DIRECTORY_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+
+
+def create_engine(settings: SqliteSettings) -> AsyncEngine:
+    """Make an engine for the file; nothing is opened yet.
+
+    Args:
+        settings: Where the file is and how it is used.
+
+    Returns:
+        The engine. Its explicit transactions start with BEGIN IMMEDIATE: one that reads first and
+        writes later would fail at once with SQLITE_BUSY_SNAPSHOT when another process has written
+        in between, whatever the busy timeout (https://www.sqlite.org/isolation.html).
+    """
+
+    dialect.register()
+    url = URL.create(
+        dialect.DRIVER,
+        database=f"file:{quote(str(settings.path))}",
+        query={"uri": "true", "mode": "rw"},  # a missing file is an error, not a new database
+    )
+    engine = create_async_engine(
+        url,
+        connect_args={"isolation_level": None, "timeout": settings.busy_timeout},
+        hide_parameters=True,
+        max_overflow=0,
+        pool_size=POOL_SIZE,
+        poolclass=AsyncAdaptedQueuePool,
+    )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def check(*_: object) -> None:
+        _check_file(settings.path)
+
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def setup_connection(connection: DBAPIConnection, settings: SqliteSettings) -> None:
+    """Set what SQLite forgets when a connection closes.
+
+    Args:
+        connection: A new connection.
+        settings: The values to set.
+    """
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {round(settings.busy_timeout * 1000)}",
+        "journal_mode = WAL",
+        f"synchronous = {settings.synchronous}",
+        "foreign_keys = ON",
+        f"cache_size = -{settings.cache_size * 1024}",  # negative: KiB instead of pages
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def prepare_storage(settings: SqliteSettings) -> None:
+    """Create the file and its directory, readable by their owner only, if there is none.
+
+    Args:
+        settings: Where the file is to be.
+
+    Raises:
+        OSError: The directory or file cannot be created.
+    """
+    make_directory(settings.path.parent)
+    try:
+        descriptor = os.open(settings.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _FILE_MODE)
+    except FileExistsError:
+        # Closing any descriptor of a database drops SQLite's locks on it, so an existing one is
+        # never opened by hand (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+        return
+    os.close(descriptor)
+
+
+def make_directory(directory: Path) -> None:
+    """Create a directory and its parents, readable by their owner only, if they are missing.
+
+    Args:
+        directory: The directory.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    if not directory.parent.exists():
+        make_directory(directory.parent)
+    directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+
+
+def _check_file(path: Path) -> None:
+    # To all of these SQLite would only say "unable to open database file".
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, "it does not exist", str(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a directory", str(path))
+    if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):
+        reason = "the file and its directory must be readable and writable"
+        raise PermissionError(errno.EACCES, reason, str(path))
+
+
+def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

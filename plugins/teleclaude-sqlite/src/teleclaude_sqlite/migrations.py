@@ -1,0 +1,92 @@
+"""What SQLite needs around a migration."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from teleclaude.errors import MigrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Connection
+
+_PATIENCE: Final = 600
+"""Seconds to wait for another process that is migrating."""
+
+
+@contextmanager
+def migration_context(connection: Connection) -> Iterator[Mapping[str, object]]:
+    """Run a migration in one write transaction with foreign keys off, and check them before COMMIT.
+
+    Foreign keys are off because batch mode replaces a table by a copy, and dropping the old one would
+    silently delete the rows that refer to it ON DELETE CASCADE. The PRAGMA does nothing inside a
+    transaction (https://www.sqlite.org/pragma.html#pragma_foreign_keys), so it comes before BEGIN.
+    BEGIN IMMEDIATE is the guard: a second process waits there.
+
+    Args:
+        connection: A connection without a transaction.
+
+    Yields:
+        Alembic's options.
+
+    Raises:
+        MigrationError: The migration left references without a target.
+    """
+    timeout = _pragma(connection, "busy_timeout")
+    _pragma(connection, f"busy_timeout = {_PATIENCE * 1000}")
+    _pragma(connection, "foreign_keys = OFF")
+    try:
+        with connection.begin():
+            violations = _violations(connection)
+            sequences = _sequences(connection)
+            yield {"render_as_batch": True, "transactional_ddl": True}
+            _check_foreign_keys(connection, violations)
+            _keep_sequences(connection, sequences)
+    finally:
+        _pragma(connection, "foreign_keys = ON")
+        _pragma(connection, f"busy_timeout = {timeout}")
+
+
+def _pragma(connection: Connection, pragma: str) -> object:
+    cursor = connection.connection.cursor()  # the driver's: SQLAlchemy's would begin a transaction
+    try:
+        cursor.execute(f"PRAGMA {pragma}")
+        row = cursor.fetchone()
+        return row[0] if row else None
+    finally:
+        cursor.close()
+
+
+def _violations(connection: Connection) -> set[tuple[object, ...]]:
+    rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
+    return {tuple(row) for row in rows}
+
+
+def _check_foreign_keys(connection: Connection, before: set[tuple[object, ...]]) -> None:
+    new = _violations(connection) - before
+    if new:
+        tables = ", ".join(sorted({str(row[0]) for row in new}))
+        message = f"The migration would leave {len(new)} rows without their parent (in {tables})."
+        raise MigrationError(message, hint="Nothing was changed; this is a defect of the revision.")
+
+
+def _sequences(connection: Connection) -> dict[str, int]:
+    exists = connection.exec_driver_sql(
+        "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"
+    ).first()
+    if exists is None:
+        return {}
+    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence")
+    return {str(name): int(seq) for name, seq in rows}
+
+
+def _keep_sequences(connection: Connection, before: Mapping[str, int]) -> None:
+    # A table that batch mode copied counts on from its highest id; ids above it were given once.
+    after = _sequences(connection)
+    for name, seq in before.items():
+        if name in after and after[name] < seq:
+            connection.exec_driver_sql(
+                "UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (seq, name)
+            )

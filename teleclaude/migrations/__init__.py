@@ -1,0 +1,8 @@
+"""Bringing a database's schema to the revision the code expects.
+
+`runner` is what the rest of TeleClaude uses; `env.py` and `versions/` belong to Alembic.
+"""
+
+from teleclaude.migrations.runner import Migrated, Migrator, Revision
+
+__all__ = ["Migrated", "Migrator", "Revision"]

@@ -1,0 +1,380 @@
+"""Running Alembic from code: upgrade, downgrade, current, history, check, DDL.
+
+One tree of revisions for all engines. What an engine needs around a migration is its backend's
+`teleclaude_migration_context`: the transaction, the guard that lets one process migrate at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import func, inspect, select, table
+from sqlalchemy.engine.mock import MockConnection
+
+from teleclaude.errors import (
+    AdoptionError,
+    InstanceLockedError,
+    MigrationError,
+    SchemaOutdatedError,
+    SchemaTooNewError,
+    TeleclaudeError,
+)
+from teleclaude.migrations.differences import describe
+from teleclaude.store.translation import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, MetaData
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from teleclaude.backends import Backend, BackendSettings
+
+_HERE: Final = Path(__file__).parent
+
+BASE: Final = "base"
+HEAD: Final = "head"
+
+DAEMON_LOCK: Final = "daemon"
+"""The instance lock whose holder must not find the schema changed under it."""
+
+_COMPARE: Final = {"compare_type": True, "compare_server_default": True}
+
+
+class Revision(NamedTuple):
+    """One revision of the schema.
+
+    Attributes:
+        id: Its identifier.
+        down: The revision it builds on, `None` for the first.
+        title: What it does, one line.
+    """
+
+    id: str
+    down: str | None
+    title: str
+
+
+class Migrated(NamedTuple):
+    """What a migration did.
+
+    Attributes:
+        before: The revision before, `None` for an empty database.
+        after: The revision after.
+        backup: The copy that was made first, where one was.
+    """
+
+    before: str | None
+    after: str | None
+    backup: Path | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return self.before != self.after
+
+
+class Migrator:
+    """The schema of one database."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        settings: BackendSettings,
+        engine: AsyncEngine,
+        metadata: MetaData,
+        *,
+        versions: Sequence[Path] = (_HERE / "versions",),
+    ) -> None:
+        """Make a migrator; nothing is connected.
+
+        Args:
+            backend: The engine's backend.
+            settings: Where the database is.
+            engine: An engine that the backend made from the settings.
+            metadata: The tables as the models declare them.
+            versions: The directories that hold the revisions.
+        """
+        self._backend = backend
+        self._settings = settings
+        self._engine = engine
+        self._metadata = metadata
+        self._config = Config()
+        self._config.set_main_option("path_separator", "os")
+        self._config.set_main_option("script_location", _escape(str(_HERE)))
+        self._config.set_main_option(
+            "version_locations", _escape(os.pathsep.join(map(str, versions)))
+        )
+        self._scripts = ScriptDirectory.from_config(self._config)
+
+    @property
+    def head(self) -> str | None:
+        """The revision this version of TeleClaude expects."""
+        return self._scripts.get_current_head()
+
+    def history(self) -> Sequence[Revision]:
+        """List all revisions this version of TeleClaude knows, oldest first."""
+        scripts = list(self._scripts.walk_revisions())
+        return [
+            Revision(script.revision, _single(script.down_revision), script.doc.rstrip("."))
+            for script in reversed(scripts)
+        ]
+
+    async def current(self) -> str | None:
+        """Give the database's revision, `None` when it has none.
+
+        Raises:
+            StoreUnavailableError: The database does not exist or cannot be reached.
+        """
+        with translated(self._backend, self._settings.location):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                return await connection.run_sync(_current)
+
+    async def require_head(self) -> None:
+        """Make sure that the database is at the revision this version of TeleClaude expects.
+
+        Raises:
+            SchemaOutdatedError: It is older, or empty.
+            SchemaTooNewError: It is newer.
+            StoreUnavailableError: It does not exist or cannot be reached.
+        """
+        current = await self.current()
+        if current == self.head:
+            return
+        self._require_known(current)
+        message = (
+            f"The schema of {self._settings.location} is at revision {current or 'none'}; "
+            f"this version of TeleClaude needs {self.head}."
+        )
+        raise SchemaOutdatedError(message, hint="Upgrade it: teleclaude db upgrade")
+
+    async def upgrade(self, target: str = HEAD, *, own_lock: bool = False) -> Migrated:
+        """Bring the schema forward; nothing happens, and no lock is taken, when it is there already.
+
+        Args:
+            target: A revision, or `head`.
+            own_lock: Whether the caller holds the daemon's instance lock.
+
+        Returns:
+            What was done.
+
+        Raises:
+            MigrationError: A revision failed, or there is none of that name; nothing was changed.
+            SchemaTooNewError: The database is newer than this version of TeleClaude.
+            AdoptionError: The database holds tables that no revision of ours made.
+            InstanceLockedError: A daemon is using the database.
+            StoreUnavailableError: The database cannot be reached.
+        """
+        with translated(self._backend, self._settings.location):
+            self._backend.prepare_storage(self._settings)
+        return await self._migrate(target, own_lock=own_lock, forward=True)
+
+    async def downgrade(self, target: str) -> Migrated:
+        """Bring the schema back; data that the older schema has no place for is lost.
+
+        Args:
+            target: A revision, `base`, or a step such as `-1`.
+
+        Returns:
+            What was done.
+
+        Raises:
+            MigrationError: As for `upgrade`, and the other errors too.
+        """
+        return await self._migrate(target, own_lock=False, forward=False)
+
+    async def check(self) -> Sequence[str]:
+        """Compare the database with the models.
+
+        Returns:
+            The differences, one line each; none when they agree.
+        """
+        with translated(self._backend, self._settings.location):
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(self._differences)
+
+    def sql(self, target: str = HEAD) -> str:
+        """Give the SQL that creates the schema from nothing, for the engine of the backend.
+
+        Args:
+            target: A revision, or `head`.
+
+        Returns:
+            A script.
+        """
+        script = StringIO()
+        connection = MockConnection(self._engine.dialect, lambda *_args, **_kwargs: None)
+        with self._configured(connection, transactional_ddl=True, output_buffer=script):
+            command.upgrade(self._config, target, sql=True)
+        return script.getvalue()
+
+    async def _migrate(self, target: str, *, own_lock: bool, forward: bool) -> Migrated:
+        before = await self.current()
+        self._require_known(before)
+        wanted = self._resolve(target, before, forward=forward)
+        if before == wanted:
+            return Migrated(before, wanted, None)
+        if not own_lock:
+            await self._refuse_beside_daemon()
+        with translated(self._backend, self._settings.location):
+            # Fresh databases have nothing to lose, and a copy of one would only confuse.
+            backup = await self._backend.backup(self._engine, self._settings) if before else None
+            async with self._engine.connect() as connection:
+                actual = await connection.run_sync(self._apply, wanted, forward)
+        return Migrated(actual, wanted, backup)
+
+    def _apply(self, connection: Connection, wanted: str | None, forward: bool) -> str | None:  # noqa: FBT001 - run_sync passes positions
+        with self._backend.migration_context(connection) as options:
+            before = _current(connection)
+            if before == wanted:
+                return before  # another process was faster
+            _refuse_foreign_tables(connection, before, self._metadata, self._settings.location)
+            counts = _count_rows(connection, self._metadata)
+            run = command.upgrade if forward else command.downgrade
+            with self._configured(connection, **options), _explained(before, wanted):
+                run(self._config, wanted or BASE)
+            self._check_rows(connection, counts, before, wanted)
+        return before
+
+    def _differences(self, connection: Connection) -> Sequence[str]:
+        context = MigrationContext.configure(connection, opts=_COMPARE)
+        found = compare_metadata(context, self._metadata)
+        return [line for item in found for line in describe(item, connection.dialect)]
+
+    @contextmanager
+    def _configured(self, connection: object, **options: object) -> Iterator[None]:
+        self._config.attributes["options"] = {
+            "connection": connection,
+            "target_metadata": self._metadata,
+            **options,
+        }
+        try:
+            yield
+        finally:
+            del self._config.attributes["options"]
+
+    def _order(self) -> Sequence[str | None]:
+        return [None, *(revision.id for revision in self.history())]
+
+    def _require_known(self, current: str | None) -> None:
+        if current in self._order():
+            return
+        message = (
+            f"The schema of {self._settings.location} is at revision {current}, which this version "
+            f"of TeleClaude does not know (it knows up to {self.head})."
+        )
+        raise SchemaTooNewError(
+            message, hint="Upgrade TeleClaude: pip install --upgrade teleclaude"
+        )
+
+    def _resolve(self, target: str, current: str | None, *, forward: bool) -> str | None:
+        order = self._order()
+        here = order.index(current)
+        steps = int(target[1:]) if target[:1] == "-" and target[1:].isdecimal() else None
+        names = {BASE: None, HEAD: self.head}
+        if steps is not None and steps <= here:
+            wanted = order[here - steps]
+        elif target in names or target in order:
+            wanted = names.get(target, target)
+        else:
+            known = ", ".join(str(revision) for revision in order[1:])
+            raise MigrationError(f"There is no revision {target!r} (known: {known}).")
+        if forward != (order.index(wanted) >= here) and wanted != current:
+            word, other = ("older", "downgrade") if forward else ("newer", "upgrade")
+            message = f"Revision {wanted or BASE} is {word} than the database's, {current or BASE}."
+            raise MigrationError(message, hint=f"Use: teleclaude db {other} {wanted or BASE}")
+        return wanted
+
+    async def _refuse_beside_daemon(self) -> None:
+        holder = await self._backend.lock_holder(self._settings, DAEMON_LOCK)
+        if holder is not None:
+            message = f"A daemon uses this database: {holder} ({self._settings.location})."
+            raise InstanceLockedError(message, hint="Stop it first.")
+
+    def _check_rows(
+        self,
+        connection: Connection,
+        before: Mapping[str, int],
+        start: str | None,
+        end: str | None,
+    ) -> None:
+        order = self._order()
+        first, last = sorted((order.index(start), order.index(end)))
+        allowed: set[str] = set()
+        for revision in order[first + 1 : last + 1]:
+            module = self._scripts.get_revision(revision or BASE).module
+            allowed.update(getattr(module, "deletes_rows_from", ()))
+        after = _count_rows(connection, self._metadata)
+        lost = [
+            f"{name} ({before[name]} rows before, {after[name]} after)"
+            for name in sorted(before.keys() & after.keys() - allowed)
+            if after[name] < before[name]
+        ]
+        if lost:
+            message = f"The migration would lose rows of {', '.join(lost)}; it was undone."
+            raise MigrationError(
+                message, hint="This is a defect of the revision; please report it."
+            )
+
+
+@contextmanager
+def _explained(before: str | None, wanted: str | None) -> Iterator[None]:
+    try:
+        yield
+    except (TeleclaudeError, OSError):
+        raise
+    except Exception as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        message = (
+            f"The migration from {before or BASE} to {wanted or BASE} failed and was undone: "
+            f"{type(error).__name__}: {reason.rstrip('.')}."
+        )
+        raise MigrationError(message) from error
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_foreign_tables(
+    connection: Connection, current: str | None, metadata: MetaData, location: str
+) -> None:
+    if current is not None:
+        return
+    found = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if found:
+        message = (
+            f"The database {location} has tables of TeleClaude ({', '.join(found)}) but no revision: "
+            "an earlier TeleClaude, or somebody, made them."
+        )
+        raise AdoptionError(message, hint="Nothing was changed; name another database.")
+
+
+def _count_rows(connection: Connection, metadata: MetaData) -> Mapping[str, int]:
+    names = set(inspect(connection).get_table_names()) & set(metadata.tables)
+    counts = {}
+    for name in sorted(names):
+        statement = select(func.count()).select_from(table(name))
+        counts[name] = connection.execute(statement).scalar_one()
+    return counts
+
+
+def _escape(path: str) -> str:
+    return path.replace("%", "%%")  # the configuration interpolates
+
+
+def _single(down: str | Sequence[str] | None) -> str | None:
+    if down is None or isinstance(down, str):
+        return down
+    raise AssertionError(down)  # pragma: no cover - the tree has no merges

@@ -1,0 +1,93 @@
+"""Fields that callers name at run time: checked against the table before they come near a statement."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from teleclaude.errors import InvalidValueError
+from teleclaude.store.types import JsonDocument, UtcDateTime
+from teleclaude.store.values import check_instant, dump_document, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Column, Table
+
+
+def column(table: Table, name: str) -> Column[object]:
+    """Find a column by name.
+
+    Args:
+        table: The table.
+        name: What the caller calls the field.
+
+    Raises:
+        InvalidValueError: There is no such column.
+    """
+    found = table.columns.get(name)
+    if found is None:
+        close = get_close_matches(name, table.columns.keys(), n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else None
+        raise InvalidValueError(f"The table {table.name} has no field {name!r}.", hint=hint)
+    return found
+
+
+def checked(table: Table, fields: Mapping[str, object]) -> dict[str, object]:
+    """Check fields by name and nullability, and bring instants into their one form.
+
+    What a value's type demands is checked when it is bound.
+
+    Args:
+        table: The table.
+        fields: Column name to value.
+
+    Returns:
+        The same fields.
+
+    Raises:
+        InvalidValueError: A field does not exist, may not be null, or is no instant.
+    """
+    result: dict[str, object] = {}
+    for name, value in fields.items():
+        target = column(table, name)
+        where = f"{table.name}.{name}"
+        if value is None:
+            if not target.nullable:
+                raise invalid(where, "must not be null")
+            result[name] = None
+        elif isinstance(target.type, UtcDateTime):
+            result[name] = check_instant(value, where)
+        else:
+            result[name] = value
+    return result
+
+
+def changed(
+    table: Table, stored: Mapping[str, object], wanted: Mapping[str, object]
+) -> tuple[str, ...]:
+    """Say which fields differ from what is stored.
+
+    Args:
+        table: The table.
+        stored: Column name to stored value.
+        wanted: Column name to new value, from `checked`.
+
+    Returns:
+        The names of those that differ, sorted.
+    """
+    return tuple(
+        name
+        for name in sorted(wanted)
+        if not _same(table.columns[name], stored[name], wanted[name])
+    )
+
+
+def _same(target: Column[object], stored: object, wanted: object) -> bool:
+    if stored is None or wanted is None:
+        return stored is wanted
+    if isinstance(target.type, JsonDocument):
+        # Python calls 1, 1.0 and True equal; a document does not.
+        where = target.type.where
+        return dump_document(stored, where) == dump_document(wanted, where)
+    return type(stored) is type(wanted) and stored == wanted

@@ -1,0 +1,39 @@
+"""What every store is given: where statements run, how an upsert is built, what time it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable, Table
+
+    from teleclaude.store.executor import Executor
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Gives the current time as an aware `datetime`."""
+
+Upsert: TypeAlias = "Callable[[Table, tuple[str, ...], tuple[str, ...]], Executable]"
+"""`Backend.upsert`, remembering what it built: (table, index elements, update columns)."""
+
+
+def utc_now() -> datetime:
+    """Give the current time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContext:
+    """What a store works with.
+
+    Attributes:
+        executor: Runs its statements, by themselves or inside a transaction.
+        upsert: Builds its upserts.
+        clock: Tells the time.
+    """
+
+    executor: Executor
+    upsert: Upsert
+    clock: Clock

@@ -1,0 +1,137 @@
+"""`Db`: opening and closing the store, transactions, and the stores themselves.
+
+It has no query of its own: those are in the stores, one module per aggregate.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Self
+
+from teleclaude.migrations import Migrator
+from teleclaude.store.context import StoreContext, utc_now
+from teleclaude.store.executor import EngineExecutor
+from teleclaude.store.models import metadata
+from teleclaude.store.sessions import Sessions
+from teleclaude.store.settings import Settings
+from teleclaude.store.translation import translated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from types import TracebackType
+
+    from teleclaude.config import Config
+    from teleclaude.store.context import Clock
+    from teleclaude.store.executor import RetryPolicy
+
+
+class Stores:
+    """The stores, bound to one way of running statements.
+
+    Attributes:
+        sessions: Agent sessions.
+        settings: Settings that are changed while the daemon runs.
+    """
+
+    def __init__(self, context: StoreContext) -> None:
+        """Make the stores."""
+        self.sessions = Sessions(context)
+        self.settings = Settings(context)
+
+
+class Db(Stores):
+    """The store of one database.
+
+    Every operation of the stores runs by itself; `transaction()` gives the same stores with all
+    their operations in one transaction.
+
+    Example:
+        ```python
+        async with Db(load_config()) as db:
+            await db.settings.set("greeting", "hello")
+        ```
+
+    Attributes:
+        migrator: The schema of the database.
+    """
+
+    def __init__(
+        self, config: Config, *, clock: Clock = utc_now, retry: RetryPolicy | None = None
+    ) -> None:
+        """Make the store; nothing is connected until `open`.
+
+        Args:
+            config: Which backend, and where the database is.
+            clock: Tells the time; injected by tests.
+            retry: How often and when what is safe to repeat is repeated.
+        """
+        self._backend = config.backend
+        self._location = config.database.location
+        self._engine = self._backend.create_engine(config.database)
+        self._clock = clock
+        self._upsert = cache(self._backend.upsert)
+        self._executor = EngineExecutor(self._engine, self._backend, self._location, retry=retry)
+        self.migrator = Migrator(self._backend, config.database, self._engine, metadata)
+        super().__init__(StoreContext(self._executor, self._upsert, clock))
+
+    async def open(self) -> None:
+        """Make the store usable: connect, and make sure that the schema is the one expected.
+
+        Raises:
+            SchemaOutdatedError: The schema is older than this version of TeleClaude, or missing.
+            SchemaTooNewError: It is newer.
+            StoreUnavailableError: The database does not exist or cannot be reached.
+        """
+        await self.migrator.require_head()
+        self._executor.open()
+
+    async def close(self) -> None:
+        """Close all connections. Closing twice is no error."""
+        self._executor.close()
+        await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        """Open the store."""
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the store."""
+        await self.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Stores]:
+        """Run several operations together or not at all.
+
+        The transaction is committed at the end of the block and rolled back when an exception
+        leaves it. Where the engine has one writer, others wait meanwhile: keep the block short.
+
+        Yields:
+            The stores, all of whose operations belong to the transaction.
+
+        Raises:
+            StoreUnavailableError: The transaction could not be opened, or the connection broke while
+                it was committed (`outcome_unknown` is then set).
+            StoreError: An operation failed and its error was swallowed: nothing is committed.
+        """
+        async with self._executor.transaction() as executor:
+            yield Stores(StoreContext(executor, self._upsert, self._clock))
+
+    async def maintain(self) -> Sequence[str]:
+        """Do the engine's housekeeping.
+
+        Returns:
+            What was done, one short phrase each.
+        """
+        with translated(self._backend, self._location):
+            return await self._backend.maintain(self._engine)

@@ -1,0 +1,170 @@
+"""Turning what comes out of a driver into TeleClaude's errors: the one place that does.
+
+The driver's own text is shown only where it cannot hold anybody's data: for failures of the connection and
+of the database as a whole. PostgreSQL, for one, quotes values when a constraint is violated.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from teleclaude.backends import ErrorKind
+from teleclaude.errors import ConflictError, StoreError, StoreUnavailableError, TeleclaudeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from teleclaude.backends import Backend
+
+TRANSIENT: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.STARTING, ErrorKind.BUSY})
+"""Failures that end by themselves when somebody starts the server or finishes writing."""
+
+
+class _Explanation(NamedTuple):
+    message: str
+    hint: str
+
+
+_EXPLANATIONS: Final = {
+    ErrorKind.BUSY: _Explanation(
+        "The database {location} is locked by another process",
+        "Try again, or find out which process keeps it locked.",
+    ),
+    ErrorKind.SERIALIZATION: _Explanation(
+        "The database {location} undid the change because others changed the same rows",
+        "Try again.",
+    ),
+    ErrorKind.STALE_PLAN: _Explanation(
+        "The schema of the database {location} changed under this process", "Try again."
+    ),
+    ErrorKind.UNREACHABLE: _Explanation(
+        "The database {location} cannot be reached",
+        "Check that the server runs and that host and port are right.",
+    ),
+    ErrorKind.STARTING: _Explanation(
+        "The database server {location} does not accept connections yet", "Try again in a moment."
+    ),
+    ErrorKind.DENIED: _Explanation(
+        "The database {location} refuses access",
+        "Check the user, the password and the permissions.",
+    ),
+    ErrorKind.MISSING_DATABASE: _Explanation(
+        "There is no database {location}", "Create it: teleclaude db upgrade"
+    ),
+    ErrorKind.MISSING_TABLE: _Explanation(
+        "The database {location} lacks a table or column",
+        "Compare it with the models: teleclaude db check",
+    ),
+    ErrorKind.FULL: _Explanation(
+        "There is no space left for the database {location}", "Free some space; nothing was lost."
+    ),
+    ErrorKind.READ_ONLY: _Explanation(
+        "The database {location} is read-only",
+        "Check the permissions of the file, or that this is not a standby server.",
+    ),
+    ErrorKind.TIMEOUT: _Explanation(
+        "The database {location} took longer than allowed", "Try again, or raise the timeout."
+    ),
+    ErrorKind.CORRUPT: _Explanation(
+        "The database {location} is damaged or is not a database",
+        "Restore a backup, or name another file.",
+    ),
+    ErrorKind.TLS: _Explanation(
+        "The encrypted connection to the database {location} failed",
+        "Check sslmode, the certificate files and the host's name.",
+    ),
+}
+
+_QUOTABLE: Final = frozenset(_EXPLANATIONS) - {
+    ErrorKind.SERIALIZATION,
+    ErrorKind.STALE_PLAN,
+    ErrorKind.MISSING_DATABASE,
+}
+
+
+@contextmanager
+def translated(backend: Backend, location: str) -> Iterator[None]:
+    """Let only TeleClaude's errors out of a block that talks to a database.
+
+    Args:
+        backend: Whose database it is.
+        location: Where it is, without secrets.
+
+    Raises:
+        TeleclaudeError: In place of any error of the driver, SQLAlchemy or the operating system.
+    """
+    try:
+        yield
+    except TeleclaudeError:
+        raise
+    except Exception as error:
+        if isinstance(own := _root(error), TeleclaudeError):
+            raise own from None  # a refused value, wrapped by the layers it came through
+        known = isinstance(error, (SQLAlchemyError, OSError))
+        if not known and backend.classify_error(error) is ErrorKind.OTHER:
+            raise  # a defect, not a failure of the database: it must show
+        raise translate(error, backend, location) from error
+
+
+def translate(error: BaseException, backend: Backend, location: str) -> TeleclaudeError:
+    """Give the error that a person or a caller can act on.
+
+    Args:
+        error: What came out of the driver.
+        backend: Whose database it is.
+        location: Where it is, without secrets.
+
+    Returns:
+        The error to raise from `error`.
+    """
+    root = _root(error)
+    kind = backend.classify_error(error)
+    if kind is ErrorKind.INTEGRITY:
+        name: object = getattr(root, "constraint_name", None)
+        rule = f"the constraint {name}" if isinstance(name, str) else "a constraint"
+        message = f"The change contradicts {rule} of the database."
+        return ConflictError(message, constraint=name if isinstance(name, str) else None)
+    if kind is ErrorKind.DISCONNECTED:
+        return StoreUnavailableError(
+            f"The connection to the database {location} broke.", hint="Try again.", transient=True
+        )
+    if kind not in _EXPLANATIONS:
+        message = f"The database {location} failed with {type(root).__name__}."
+        return StoreError(message, hint="The details: run the command with --debug.")
+    said = f": {_first_line(root)}" if kind in _QUOTABLE else "."
+    message = _EXPLANATIONS[kind].message.format(location=location) + said
+    hint = _EXPLANATIONS[kind].hint
+    return StoreUnavailableError(message, hint=hint, transient=kind in TRANSIENT)
+
+
+def outcome_unknown(location: str) -> StoreUnavailableError:
+    """Give the error for a change whose connection broke before the answer came.
+
+    Args:
+        location: Where the database is, without secrets.
+    """
+    return StoreUnavailableError(
+        f"The database {location} broke off during a change; whether it was made is unknown.",
+        outcome_unknown=True,
+        hint="Look before you repeat it.",
+    )
+
+
+def _root(error: BaseException) -> BaseException:
+    seen = {id(error)}
+    while True:
+        original: object = getattr(error, "orig", None)
+        inner = original if isinstance(original, BaseException) else error.__cause__
+        if inner is None or id(inner) in seen:
+            return error
+        seen.add(id(inner))
+        error = inner
+
+
+def _first_line(error: BaseException) -> str:
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = (said or type(error).__name__).splitlines()[0].strip()
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,191 @@
+"""The logical column types of the models.
+
+Each means the same on every engine: what Python gives and takes is fixed here; how an engine stores it
+is the backend's `teleclaude_column_types`, and `impl` is the portable default where a backend is silent.
+
+The types override `bind_processor` and `result_processor` rather than `process_bind_param` and
+`process_result_value`: SQLAlchemy calls the latter for every value, even where there is nothing to do.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from sqlalchemy import BigInteger, Boolean, Dialect, MetaData, String, Text, TypeDecorator
+
+from teleclaude.backends import LogicalType
+from teleclaude.backends.backend import column_type
+from teleclaude.store import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.types import TypeEngine
+
+    Processor: TypeAlias = Callable[[Any], Any]
+
+
+class _Logical(TypeDecorator[Any]):
+    """Base of the logical types: finds the engine's type and knows its column for errors."""
+
+    logical: ClassVar[LogicalType]
+
+    where: str = "a parameter"
+    """The column as `table.column`, once `label_columns` has run."""
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Take the backend's type for this kind of column, or the portable default."""
+        chosen = column_type(dialect, self.logical)
+        return self.impl_instance if chosen is None else chosen
+
+    def coerce_compared_value(self, op: object, value: object) -> TypeEngine[Any]:
+        """Bind what a column is compared with as the column itself is bound."""
+        del op, value
+        return self
+
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        """Check every value before the driver sees it."""
+        del dialect
+        check = self._check
+
+        def process(value: object) -> object:
+            return None if value is None else check(value)
+
+        return process
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Give what the driver gives."""
+        del dialect, coltype
+        return None
+
+    def _check(self, value: object) -> object:
+        raise NotImplementedError
+
+
+class LongText(_Logical):
+    """Text that is stored and shown."""
+
+    impl = Text
+    logical = LogicalType.TEXT
+    cache_ok = True
+
+    def _check(self, value: object) -> object:
+        engine_type = self.impl_instance
+        limit = engine_type.length if isinstance(engine_type, String) else None
+        return values.check_text(value, self.where, limit)
+
+
+class Key(LongText):
+    """Text that is compared, indexed and joined on; compares by code point.
+
+    Its length is limited everywhere, because engines limit what an index entry can hold.
+    """
+
+    logical = LogicalType.KEY
+    cache_ok = True
+
+    def _check(self, value: object) -> object:
+        return values.check_key(super()._check(value), self.where)
+
+
+class BigInt(_Logical):
+    """A 64-bit integer."""
+
+    impl = BigInteger
+    logical = LogicalType.INTEGER
+    cache_ok = True
+
+    def _check(self, value: object) -> object:
+        return values.check_integer(value, self.where)
+
+
+class SurrogateKey(BigInt):
+    """A 64-bit integer that the database counts up and never gives twice."""
+
+    logical = LogicalType.SURROGATE_KEY
+    cache_ok = True
+
+
+class Flag(_Logical):
+    """A boolean; stored as 0 and 1 where the engine's type is an integer."""
+
+    impl = Boolean
+    logical = LogicalType.FLAG
+    cache_ok = True
+
+    def _check(self, value: object) -> object:
+        return values.check_flag(value, self.where)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Turn stored integers back into booleans."""
+        if self.impl_instance.python_type is bool:
+            return self.impl_instance.result_processor(dialect, coltype)
+
+        def process(value: object) -> object:
+            return None if value is None else bool(value)
+
+        return process
+
+
+class UtcDateTime(_Logical):
+    """An instant: aware, UTC, microseconds.
+
+    Stored as text of fixed width where the engine's type is text, so that text order is time order.
+    A backend whose type is a date-and-time type must give aware values in UTC.
+    """
+
+    impl = Text
+    logical = LogicalType.INSTANT
+    cache_ok = True
+
+    def _check(self, value: object) -> object:
+        instant = values.check_instant(value, self.where)
+        return values.format_instant(instant) if self._is_text else instant
+
+    @property
+    def _is_text(self) -> bool:
+        return self.impl_instance.python_type is not datetime
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Read the text form where that is how the engine stores it."""
+        del dialect, coltype
+        if not self._is_text:
+            return None
+
+        def process(value: str | None) -> datetime | None:
+            return None if value is None else datetime.fromisoformat(value)
+
+        return process
+
+
+class JsonDocument(_Logical):
+    """A JSON object or array; handed to the driver as JSON text."""
+
+    impl = Text
+    logical = LogicalType.DOCUMENT
+    cache_ok = True
+
+    def _check(self, value: object) -> object:
+        return values.dump_document(value, self.where)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Parse text; a driver that parses JSON itself has done it already."""
+        del dialect, coltype
+
+        def process(value: object) -> object:
+            return values.load_document(value) if isinstance(value, str) else value
+
+        return process
+
+
+def label_columns(metadata: MetaData) -> None:
+    """Tell every logical type which column it belongs to, so that errors can name it.
+
+    Args:
+        metadata: The complete tables.
+    """
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, _Logical):
+                column.type.where = f"{table.name}.{column.name}"

@@ -1,0 +1,216 @@
+"""What the store accepts as a value, checked before any database sees it.
+
+Engines differ in what they refuse: PostgreSQL takes no NUL character, SQLite any 64-bit pattern, neither
+the other's idea of a date. So the core refuses the union of it, on every engine, with one error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from teleclaude.errors import InvalidValueError
+
+Document: TypeAlias = dict[str, object] | list[object]
+"""A JSON object or array, as the store takes and gives it."""
+
+MAX_KEY_BYTES: Final = 1000
+"""The most bytes a key has in UTF-8. Two of them, in one index entry, must fit the smallest limit of the
+engines known: 2704 bytes, a third of a page of PostgreSQL's B-tree."""
+
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+
+_STRING: Final = r'"(?:[^"\\]|\\.)*"'
+_EXPONENT: Final = re.compile(_STRING + r"|-?\d+(?:\.\d+)?e\+\d+")
+_LONG_INTEGER: Final = re.compile(_STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])")
+_MANY_DIGITS: Final = re.compile(r"\d{19}")
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def invalid(where: str, reason: str) -> InvalidValueError:
+    """Make the error for a value that is refused.
+
+    Args:
+        where: The column as `table.column`.
+        reason: What is wrong, continuing "the value for <where> ...".
+    """
+    return InvalidValueError(f"The value for {where} {reason}.")
+
+
+def check_text(value: object, where: str, max_length: int | None = None) -> str:
+    """Accept text that every engine can store unchanged.
+
+    Args:
+        value: The value to check.
+        where: The column as `table.column`, for the error.
+        max_length: The most characters the column holds; `None` for no limit.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidValueError: It is not text, is too long, or holds a NUL character or a lone surrogate
+            (neither exists in PostgreSQL's `text`, and a lone surrogate has no UTF-8 form).
+    """
+    if not isinstance(value, str):
+        raise invalid(where, f"must be text, not {type(value).__name__}")
+    if "\x00" in value:
+        raise invalid(where, "contains a NUL character, which cannot be stored")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            reason = f"contains a lone surrogate at position {error.start}, which cannot be stored"
+            raise invalid(where, reason) from None
+    if max_length is not None and len(value) > max_length:
+        raise invalid(where, f"has {len(value)} characters; at most {max_length} can be stored")
+    return value
+
+
+def check_key(value: object, where: str) -> str:
+    """Accept text that every engine can also index.
+
+    Args:
+        value: The value to check.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidValueError: As for `check_text`, or it is longer than `MAX_KEY_BYTES`.
+    """
+    text = check_text(value, where)
+    if len(text) * 4 > MAX_KEY_BYTES and (size := len(text.encode())) > MAX_KEY_BYTES:
+        raise invalid(where, f"takes {size} bytes; at most {MAX_KEY_BYTES} can be stored")
+    return text
+
+
+def check_integer(value: object, where: str) -> int:
+    """Accept an integer of 64 bits.
+
+    Args:
+        value: The value to check.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidValueError: It is not an integer or does not fit into 64 bits.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise invalid(where, f"must be an integer, not {type(value).__name__}")
+    if not INT64_MIN <= value <= INT64_MAX:
+        raise invalid(where, "does not fit into 64 bits")
+    return value
+
+
+def check_flag(value: object, where: str) -> bool:
+    """Accept `True` or `False` and nothing that merely looks like it.
+
+    Args:
+        value: The value to check.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidValueError: It is not a boolean.
+    """
+    if not isinstance(value, bool):
+        raise invalid(where, f"must be true or false, not {type(value).__name__}")
+    return value
+
+
+def check_instant(value: object, where: str) -> datetime:
+    """Accept a point in time.
+
+    Args:
+        value: An aware `datetime`, or ISO 8601 text with an offset.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        The same instant in UTC.
+
+    Raises:
+        InvalidValueError: It is something else, has no time zone, or lies outside the years 1 to
+            9999 in UTC.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise invalid(where, "is not an ISO 8601 date and time") from None
+    if not isinstance(value, datetime):
+        raise invalid(where, f"must be a date and time, not {type(value).__name__}")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise invalid(where, "has no time zone; use an aware datetime such as datetime.now(UTC)")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise invalid(where, "lies outside the years 1 to 9999 in UTC") from None
+
+
+def format_instant(value: datetime) -> str:
+    """Write a UTC instant as text of fixed width, so that text order is time order."""
+    return value.isoformat(timespec="microseconds")
+
+
+def dump_document(value: object, where: str) -> str:
+    """Write a document as the JSON text that means the same on every engine.
+
+    Keys are sorted, so that equal documents are equal text. Numbers are written without an exponent,
+    because PostgreSQL's `jsonb` keeps a number's digits but not its form: `1e+20` would come back
+    as an integer.
+
+    Args:
+        value: A `dict` or `list` of JSON values.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        JSON text.
+
+    Raises:
+        InvalidValueError: It is no object or array, or holds something that JSON or an engine
+            cannot keep: NaN, infinity, NUL characters, lone surrogates, integers beyond 64 bits.
+    """
+    if not isinstance(value, (dict, list)):
+        raise invalid(where, f"must be a JSON object or array, not {type(value).__name__}")
+    try:
+        text = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+        )
+        text.encode()
+    except UnicodeEncodeError:
+        raise invalid(where, "contains a lone surrogate, which cannot be stored") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise invalid(where, f"is not a JSON document: {_first_sentence(error)}") from None
+    if r"\u0000" in text and _ESCAPED_NUL.search(text):
+        raise invalid(where, "contains a NUL character, which cannot be stored")
+    if _MANY_DIGITS.search(text) and not all(map(_fits, _LONG_INTEGER.findall(text))):
+        raise invalid(where, "contains an integer that does not fit into 64 bits")
+    return _EXPONENT.sub(_without_exponent, text) if "e+" in text else text
+
+
+def load_document(text: str) -> Document:
+    """Read JSON text that `dump_document` wrote, or an engine's rendering of it."""
+    document: Document = json.loads(text)
+    return document
+
+
+def _fits(token: str) -> bool:
+    return token.startswith('"') or INT64_MIN <= int(token) <= INT64_MAX
+
+
+def _without_exponent(match: re.Match[str]) -> str:
+    token = match[0]
+    return token if token.startswith('"') else f"{float(token):.1f}"
+
+
+def _first_sentence(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
