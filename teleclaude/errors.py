@@ -1,6 +1,6 @@
 """Every error TeleClaude raises on purpose: one tree with the root `TeleclaudeError`.
 
-Not for turning driver errors into these; `teleclaude.store.translation` does that, in one place. The
+Not for turning driver errors into these; `teleclaude.backends.translation` does that, in one place. The
 class docstring's first sentence is the message when none is given.
 """
 
@@ -131,6 +131,7 @@ class StoreUnavailableError(StoreError):
         outcome_unknown: True when a write was under way and may or may not have happened.
         transient: True when the same call may well succeed later without anybody's help, such as a
             server that is still starting.
+        missing: True when the database does not exist.
     """
 
     def __init__(
@@ -139,11 +140,13 @@ class StoreUnavailableError(StoreError):
         *,
         outcome_unknown: bool = False,
         transient: bool = False,
+        missing: bool = False,
         hint: str | None = None,
     ) -> None:
         """Make the error."""
         self.outcome_unknown = outcome_unknown
         self.transient = transient
+        self.missing = missing
         super().__init__(message, hint=hint)
 
 

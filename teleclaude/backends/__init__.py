@@ -2,6 +2,7 @@
 
 from teleclaude.backends.backend import REQUIRED_HOOKS, Backend
 from teleclaude.backends.contract import (
+    DAEMON_LOCK,
     Capabilities,
     ErrorKind,
     InstanceLock,
@@ -14,6 +15,7 @@ from teleclaude.backends.settings import BackendSettings
 
 __all__ = [
     "CONTRACT_VERSION",
+    "DAEMON_LOCK",
     "REQUIRED_HOOKS",
     "Backend",
     "BackendSettings",

@@ -183,6 +183,11 @@ class Backend:
         answer: object = self._hook.teleclaude_lock_holder(settings=settings, name=name)
         return cast("LockHolder | None", await answer if inspect.isawaitable(answer) else None)
 
+    @property
+    def prepares_storage(self) -> bool:
+        """Whether `prepare_storage` makes a database that does not exist yet."""
+        return bool(self._hook.teleclaude_prepare_storage.get_hookimpls())
+
     def prepare_storage(self, settings: BackendSettings) -> None:
         """Make the place the database lives in; see `hookspecs.teleclaude_prepare_storage`."""
         self._hook.teleclaude_prepare_storage(settings=settings)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - NamedTuple fields are resolved by documentation tools
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+DAEMON_LOCK: Final = "daemon"
+"""The name of the instance lock that the daemon holds as long as it lives."""
 
 
 class LogicalType(Enum):

@@ -1,17 +1,14 @@
 """`teleclaude config`: look at the configuration; starts nothing and opens no database."""
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from teleclaude.cli.options import ConfigOption, JsonOption
-from teleclaude.config import Config, load_config
 
-_UNLIMITED = 10_000
+if TYPE_CHECKING:
+    from teleclaude.config import Config
 
 app = typer.Typer(name="config", help="Show the configuration, or check it.", no_args_is_help=True)
 
@@ -19,6 +16,8 @@ app = typer.Typer(name="config", help="Show the configuration, or check it.", no
 @app.command()
 def show(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     """Show every setting in force and where its value came from. Secrets are hidden."""
+    from teleclaude.config import load_config
+
     loaded = load_config(config)
     if as_json:
         typer.echo(json.dumps(_document(loaded), indent=2))
@@ -29,31 +28,29 @@ def show(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Check the configuration. Says OK, or what is wrong with which setting in which line."""
+    from teleclaude.config import load_config
+
     loaded = load_config(config)
     typer.echo(f"OK: {_file(loaded)}, engine {loaded.backend.engine} ({_distribution(loaded)})")
 
 
-def _file(config: Config) -> str:
+def _file(config: "Config") -> str:
     return str(config.path) if config.path else "no configuration file"
 
 
-def _distribution(config: Config) -> str:
+def _distribution(config: "Config") -> str:
     return f"{config.backend.distribution} {config.backend.version}"
 
 
-def _print_table(config: Config) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = _UNLIMITED  # lines are broken for the eye only; programs read whole ones
-    console.print(f"config file: {config.path or 'none'}", markup=False)
-    console.print(f"backend: {config.backend.engine} ({_distribution(config)})", markup=False)
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("setting", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    table.add_column("where it comes from", no_wrap=True)
-    for setting in config.effective():
-        table.add_row(setting.key, Text(_text(setting.value)), Text(setting.source))
-    console.print(table)
+def _print_table(config: "Config") -> None:
+    from teleclaude.cli.tables import print_table
+
+    typer.echo(f"config file: {config.path or 'none'}")
+    typer.echo(f"backend: {config.backend.engine} ({_distribution(config)})")
+    print_table(
+        ["setting", "value", "where it comes from"],
+        [(row.key, _text(row.value), row.source) for row in config.effective()],
+    )
 
 
 def _text(value: object) -> str:
@@ -62,7 +59,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _document(config: Config) -> dict[str, object]:
+def _document(config: "Config") -> dict[str, object]:
     return {
         "config_file": str(config.path) if config.path else None,
         "backend": {

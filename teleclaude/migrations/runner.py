@@ -17,10 +17,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import func, inspect, select, table
 from sqlalchemy.engine.mock import MockConnection
 
+from teleclaude.backends import DAEMON_LOCK
+from teleclaude.backends.translation import translated
 from teleclaude.errors import (
     AdoptionError,
     InstanceLockedError,
@@ -30,7 +31,6 @@ from teleclaude.errors import (
     TeleclaudeError,
 )
 from teleclaude.migrations.differences import describe
-from teleclaude.store.translation import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,9 +44,6 @@ _HERE: Final = Path(__file__).parent
 
 BASE: Final = "base"
 HEAD: Final = "head"
-
-DAEMON_LOCK: Final = "daemon"
-"""The instance lock whose holder must not find the schema changed under it."""
 
 _COMPARE: Final = {"compare_type": True, "compare_server_default": True}
 
@@ -204,6 +201,13 @@ class Migrator:
             async with self._engine.connect() as connection:
                 return await connection.run_sync(self._differences)
 
+    async def count_rows(self) -> Mapping[str, int]:
+        """Count the rows of each table of the models that exists, by name."""
+        with translated(self._backend, self._settings.location):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                return await connection.run_sync(_count_rows, self._metadata)
+
     def sql(self, target: str = HEAD) -> str:
         """Give the SQL that creates the schema from nothing, for the engine of the backend.
 
@@ -289,7 +293,8 @@ class Migrator:
             wanted = names.get(target, target)
         else:
             known = ", ".join(str(revision) for revision in order[1:])
-            raise MigrationError(f"There is no revision {target!r} (known: {known}).")
+            message = f"There is no revision {target!r} (known: {known})."
+            raise MigrationError(message)
         if forward != (order.index(wanted) >= here) and wanted != current:
             word, other = ("older", "downgrade") if forward else ("newer", "upgrade")
             message = f"Revision {wanted or BASE} is {word} than the database's, {current or BASE}."

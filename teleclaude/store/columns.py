@@ -29,7 +29,8 @@ def column(table: Table, name: str) -> Column[object]:
     if found is None:
         close = get_close_matches(name, table.columns.keys(), n=1)
         hint = f"Did you mean {close[0]!r}?" if close else None
-        raise InvalidValueError(f"The table {table.name} has no field {name!r}.", hint=hint)
+        message = f"The table {table.name} has no field {name!r}."
+        raise InvalidValueError(message, hint=hint)
     return found
 
 

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
+from teleclaude.backends.translation import translated
 from teleclaude.migrations import Migrator
 from teleclaude.store.context import StoreContext, utc_now
 from teleclaude.store.executor import EngineExecutor
 from teleclaude.store.models import metadata
 from teleclaude.store.sessions import Sessions
 from teleclaude.store.settings import Settings
-from teleclaude.store.translation import translated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from teleclaude.backends import ErrorKind
+from teleclaude.backends.translation import outcome_unknown, translated
 from teleclaude.errors import InvalidValueError, StoreError, StoreUnavailableError, TeleclaudeError
-from teleclaude.store.translation import outcome_unknown, translated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence

@@ -116,7 +116,8 @@ class Sessions:
             },
         )
         if not (await self._executor.write(self._insert, row)).rowcount:
-            raise ConflictError(f"There is already a session {row['session_id']!r}.")
+            message = f"There is already a session {row['session_id']!r}."
+            raise ConflictError(message)
         return SessionRecord(**row)  # type: ignore[arg-type] # bound, so every type was checked
 
     async def create_headless(
@@ -325,7 +326,8 @@ class Sessions:
         wanted = checked(_TABLE, self._with_stamps(fields))
         for name in _FIXED:
             if name in wanted:
-                raise InvalidValueError(f"The field {name!r} of a session cannot be changed.")
+                message = f"The field {name!r} of a session cannot be changed."
+                raise InvalidValueError(message)
 
         async def unit(executor: Executor) -> tuple[str, ...]:
             rows = await executor.read(_GET_LOCKED, {"id_": session_id})

@@ -51,7 +51,7 @@ class Settings:
 
     async def all(self) -> dict[str, str]:
         """Give all values by key, in the order of the keys."""
-        return {key: value for key, value in await self._executor.read(_ALL)}
+        return {row[0]: row[1] for row in await self._executor.read(_ALL)}
 
     async def delete(self, key: str) -> bool:
         """Delete a value.

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from teleclaude.backends import ErrorKind
+from teleclaude.backends.contract import ErrorKind
 from teleclaude.errors import ConflictError, StoreError, StoreUnavailableError, TeleclaudeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from teleclaude.backends import Backend
+    from teleclaude.backends.backend import Backend
 
 TRANSIENT: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.STARTING, ErrorKind.BUSY})
 """Failures that end by themselves when somebody starts the server or finishes writing."""
@@ -52,7 +52,7 @@ _EXPLANATIONS: Final = {
         "Check the user, the password and the permissions.",
     ),
     ErrorKind.MISSING_DATABASE: _Explanation(
-        "There is no database {location}", "Create it: teleclaude db upgrade"
+        "There is no database {location}", "Create it on the server first, or correct its name."
     ),
     ErrorKind.MISSING_TABLE: _Explanation(
         "The database {location} lacks a table or column",
@@ -137,7 +137,11 @@ def translate(error: BaseException, backend: Backend, location: str) -> Teleclau
     said = f": {_first_line(root)}" if kind in _QUOTABLE else "."
     message = _EXPLANATIONS[kind].message.format(location=location) + said
     hint = _EXPLANATIONS[kind].hint
-    return StoreUnavailableError(message, hint=hint, transient=kind in TRANSIENT)
+    missing = kind is ErrorKind.MISSING_DATABASE
+    if missing and backend.prepares_storage:
+        hint = "Create it: teleclaude db upgrade"
+    transient = kind in TRANSIENT
+    return StoreUnavailableError(message, hint=hint, transient=transient, missing=missing)
 
 
 def outcome_unknown(location: str) -> StoreUnavailableError:

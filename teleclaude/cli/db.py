@@ -1,0 +1,143 @@
+"""`teleclaude db`: the schema of the database."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from teleclaude.cli.options import ConfigOption
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from teleclaude.config import Config
+    from teleclaude.migrations import Migrated, Migrator
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="db", help="Create, upgrade and inspect the database's schema.", no_args_is_help=True
+)
+
+
+@app.command()
+def upgrade(
+    revision: Annotated[str, typer.Argument(help="The revision to go to.")] = "head",
+    config: ConfigOption = None,
+) -> None:
+    """Bring the schema up to date; creates the database if there is none."""
+    _say(_migrate(config, lambda migrator: migrator.upgrade(revision)))
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[
+        str, typer.Argument(help="The revision to go back to, `base` for none at all.")
+    ],
+    config: ConfigOption = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Bring the schema back to an older revision. Data it has no place for is lost."""
+    question = f"Data that revision {revision} has no place for will be lost. Go on?"
+    if not yes and not typer.confirm(question):
+        raise typer.Abort
+    _say(_migrate(config, lambda migrator: migrator.downgrade(revision)))
+
+
+@app.command()
+def current(config: ConfigOption = None) -> None:
+    """Show the revision of the database's schema."""
+    loaded, found, head = _look(config, lambda migrator: migrator.current())
+    state = "up to date" if found == head else f"this version of TeleClaude needs {head}"
+    typer.echo(f"{found or 'none'} ({state}) {loaded.database.location}")
+
+
+@app.command()
+def history(config: ConfigOption = None) -> None:
+    """List the revisions this version of TeleClaude knows, oldest first."""
+
+    async def revisions(migrator: "Migrator") -> None:
+        for revision in migrator.history():
+            typer.echo(f"{revision.down or 'base'} -> {revision.id}: {revision.title}")
+
+    _look(config, revisions)
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Say whether the database's tables are what this version of TeleClaude expects."""
+    from teleclaude.errors import MigrationError
+
+    loaded, differences, _ = _look(config, lambda migrator: migrator.check())
+    if differences:
+        for line in differences:
+            typer.echo(line)
+        message = (
+            f"{loaded.database.location} differs from the models in {len(differences)} places."
+        )
+        raise MigrationError(message, hint="If it is an older schema: teleclaude db upgrade")
+    typer.echo(f"OK: {loaded.database.location} is what the models say.")
+
+
+@app.command()
+def sql(
+    revision: Annotated[str, typer.Argument(help="The revision to create.")] = "head",
+    config: ConfigOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="For this engine instead of the configured one; needs no configuration."),
+    ] = None,
+) -> None:
+    """Print the SQL that creates the schema, for an administrator to run."""
+    from teleclaude.backends import load_backend
+    from teleclaude.config import load_config
+    from teleclaude.migrations import Migrator
+    from teleclaude.store.models import metadata
+
+    if engine is None:
+        loaded = load_config(config)
+        backend, settings = loaded.backend, loaded.database
+    else:
+        backend = load_backend(engine)
+        settings = backend.settings_class()
+    migrator = Migrator(backend, settings, backend.create_engine(settings), metadata)
+    typer.echo(migrator.sql(revision))
+
+
+def _migrate(
+    config: ConfigOption, action: "Callable[[Migrator], Awaitable[Migrated]]"
+) -> "tuple[Config, Migrated]":
+    loaded, migrated, _ = _look(config, action)
+    return loaded, migrated
+
+
+def _say(done: "tuple[Config, Migrated]") -> None:
+    loaded, migrated = done
+    location = loaded.database.location
+    if migrated.backup:
+        typer.echo(f"Backup: {migrated.backup}")
+    if migrated.changed:
+        before, after = migrated.before or "base", migrated.after or "base"
+        typer.echo(f"Migrated {location} from {before} to {after}.")
+    else:
+        typer.echo(f"Nothing to do: {location} is at {migrated.after or 'base'}.")
+
+
+def _look(
+    config: ConfigOption, action: "Callable[[Migrator], Awaitable[T]]"
+) -> "tuple[Config, T, str | None]":
+    from teleclaude.config import load_config
+    from teleclaude.store import Db
+
+    loaded = load_config(config)
+
+    async def act() -> "tuple[T, str | None]":
+        db = Db(loaded)
+        try:
+            return await action(db.migrator), db.migrator.head
+        finally:
+            await db.close()
+
+    result, head = asyncio.run(act())
+    return loaded, result, head
