@@ -1,7 +1,7 @@
 """TeleClaude keeps the state of AI-agent sessions, on any SQL engine.
 
-What users import: `Db`, `load_config`, `hookimpl` and the errors. Nothing is imported until it is asked
-for, because short-lived processes must not pay for what they do not use.
+What users import: `Db`, `load_config`, `hookimpl` and the errors. Nothing is imported until it is
+asked for, because short-lived processes must not pay for what they do not use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every error TeleClaude raises on purpose: one tree with the root `TeleclaudeError`.
 
-Not for turning driver errors into these; `teleclaude.backends.translation` does that, in one place. The
-class docstring's first sentence is the message when none is given.
+Not for turning driver errors into these; `teleclaude.backends.translation` does that, in one place.
+The class docstring's first sentence is the message when none is given.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract between the core and the database backends; `docs/writing-a-backend.md` explains it."""
+"""The contract between the core and the backends; see `docs/writing-a-backend.md`."""
 
 from teleclaude.backends.backend import REQUIRED_HOOKS, Backend
 from teleclaude.backends.contract import (

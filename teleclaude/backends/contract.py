@@ -36,7 +36,7 @@ class ErrorKind(Enum):
     BUSY = "busy"
     """Somebody else holds a lock; nothing was executed. Safe to run again."""
     SERIALIZATION = "serialization"
-    """The engine rolled the transaction back: serialization failure or deadlock. Safe to run again."""
+    """The engine rolled back: serialization failure or deadlock. Safe to run again."""
     STALE_PLAN = "stale plan"
     """A cached plan no longer fits the schema; nothing was executed. Safe to run again."""
     UNREACHABLE = "unreachable"

@@ -1,7 +1,8 @@
 """Finding backends by entry point and loading one by its engine's name.
 
 Every way in which loading can fail has its own message here. Finding imports nothing: only the
-backend that is asked for is imported, so a machine with several never loads the drivers of the others.
+backend that is asked for is imported, so a machine with several never loads the drivers of the
+others.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def load_backend(engine: str) -> Backend:
         raise
     except Exception as error:
         message = (
-            f"The backend {engine!r} ({backend.distribution} {backend.version}) cannot be imported: "
+            f"The backend {engine!r} ({backend.distribution} {backend.version}) "
+            "cannot be imported: "
             f"{type(error).__name__}: {error}."
         )
         hint = f"Reinstall it: pip install --force-reinstall {backend.distribution}"

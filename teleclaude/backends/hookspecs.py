@@ -1,12 +1,13 @@
 """The hook specifications: what a backend can implement.
 
-A backend is a distribution with an entry point in the group `teleclaude.backends`. The entry point's
-name is the engine's name in the configuration; its object (a module, usually) carries functions
-marked with `teleclaude.hookimpl` and the integer `TELECLAUDE_CONTRACT`.
+A backend is a distribution with an entry point in the group `teleclaude.backends`. The entry
+point's name is the engine's name in the configuration; its object (a module, usually) carries
+functions marked with `teleclaude.hookimpl` and the integer `TELECLAUDE_CONTRACT`.
 
-Hooks are plain functions. What is asynchronous is *returned*: an engine, an awaitable, an asynchronous
-context manager. A hook may take fewer arguments than listed here, because pluggy passes them by name;
-for the same reason a later TeleClaude can add arguments without breaking a backend.
+Hooks are plain functions. What is asynchronous is *returned*: an engine, an awaitable, an
+asynchronous context manager. A hook may take fewer arguments than listed here, because pluggy
+passes them by name; for the same reason a later TeleClaude can add arguments without breaking a
+backend.
 
 The core calls hooks only through `teleclaude.backends.Backend`.
 """

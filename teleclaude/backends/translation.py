@@ -1,7 +1,8 @@
 """Turning what comes out of a driver into TeleClaude's errors: the one place that does.
 
-The driver's own text is shown only where it cannot hold anybody's data: for failures of the connection and
-of the database as a whole. PostgreSQL, for one, quotes values when a constraint is violated.
+The driver's own text is shown only where it cannot hold anybody's data: for failures of the
+connection and of the database as a whole. PostgreSQL, for one, quotes values when a constraint is
+violated.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _EXPLANATIONS: Final = {
     ),
     ErrorKind.DENIED: _Explanation(
         "The database {location} refuses access",
-        "Check the user, the password and the permissions.",
+        "Check the permissions, and the user and password where there are any.",
     ),
     ErrorKind.MISSING_DATABASE: _Explanation(
         "There is no database {location}", "Create it on the server first, or correct its name."

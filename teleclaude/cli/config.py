@@ -56,6 +56,8 @@ def _print_table(config: "Config") -> None:
 def _text(value: object) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -157,7 +157,9 @@ class Migrator:
         raise SchemaOutdatedError(message, hint="Upgrade it: teleclaude db upgrade")
 
     async def upgrade(self, target: str = HEAD, *, own_lock: bool = False) -> Migrated:
-        """Bring the schema forward; nothing happens, and no lock is taken, when it is there already.
+        """Bring the schema forward.
+
+        When it is there already, nothing happens and no lock is taken.
 
         Args:
             target: A revision, or `head`.
@@ -360,8 +362,8 @@ def _refuse_foreign_tables(
     found = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
     if found:
         message = (
-            f"The database {location} has tables of TeleClaude ({', '.join(found)}) but no revision: "
-            "an earlier TeleClaude, or somebody, made them."
+            f"The database {location} has tables of TeleClaude ({', '.join(found)}) "
+            "but no revision: an earlier TeleClaude, or somebody, made them."
         )
         raise AdoptionError(message, hint="Nothing was changed; name another database.")
 

@@ -1,4 +1,4 @@
-"""Fields that callers name at run time: checked against the table before they come near a statement."""
+"""Fields that callers name at run time, checked against the table before they reach a statement."""
 
 from __future__ import annotations
 

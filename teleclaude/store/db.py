@@ -120,7 +120,8 @@ class Db(Stores):
             The stores, all of whose operations belong to the transaction.
 
         Raises:
-            StoreUnavailableError: The transaction could not be opened, or the connection broke while
+            StoreUnavailableError: The transaction could not be opened, or the connection broke
+            while
                 it was committed (`outcome_unknown` is then set).
             StoreError: An operation failed and its error was swallowed: nothing is committed.
         """

@@ -1,8 +1,9 @@
 """How a statement runs: by itself, or inside a transaction; and when it is run again.
 
-A store operation that is one statement runs in the driver's autocommit: one round trip, no BEGIN, no
-COMMIT. Several statements that belong together are a *unit of work*: a function of an executor that
-runs inside one transaction and, when the engine says that nothing of it happened, runs again as a whole.
+A store operation that is one statement runs in the driver's autocommit: one round trip, no BEGIN,
+no COMMIT. Several statements that belong together are a *unit of work*: a function of an executor
+that runs inside one transaction and, when the engine says that nothing of it happened, runs again
+as a whole.
 
 What stores see is `Executor`; they do not know which of the two they have.
 """
@@ -130,8 +131,8 @@ class EngineExecutor:
         self._backend = backend
         self._location = location
         self._retry = retry or RetryPolicy()
-        # Where the engine has one writer, those of this process queue here, first come first served,
-        # instead of colliding in the database, where luck decides who is next.
+        # Where the engine has one writer, those of this process queue here, first come first
+        # served, instead of colliding in the database, where luck decides who is next.
         self._turn: AbstractAsyncContextManager[object] = (
             asyncio.Lock() if backend.capabilities.single_writer else nullcontext()
         )

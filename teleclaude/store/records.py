@@ -1,7 +1,8 @@
 """What stores give back: plain immutable tuples with names, and nothing that belongs to an ORM.
 
-A record has exactly the columns of its table, in the same order; a test holds the two in step. Named
-tuples, because they are built in a third of a microsecond where a frozen dataclass takes nine.
+A record has exactly the columns of its table, in the same order; a test holds the two in step.
+Named tuples, because they are built in a third of a microsecond where a frozen dataclass takes
+nine.
 """
 
 from __future__ import annotations

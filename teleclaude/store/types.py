@@ -1,10 +1,12 @@
 """The logical column types of the models.
 
-Each means the same on every engine: what Python gives and takes is fixed here; how an engine stores it
-is the backend's `teleclaude_column_types`, and `impl` is the portable default where a backend is silent.
+Each means the same on every engine: what Python gives and takes is fixed here; how an engine stores
+it is the backend's `teleclaude_column_types`, and `impl` is the portable default where a backend is
+silent.
 
 The types override `bind_processor` and `result_processor` rather than `process_bind_param` and
-`process_result_value`: SQLAlchemy calls the latter for every value, even where there is nothing to do.
+`process_result_value`: SQLAlchemy calls the latter for every value, even where there is nothing to
+do.
 """
 
 from __future__ import annotations

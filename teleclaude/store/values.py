@@ -1,7 +1,8 @@
 """What the store accepts as a value, checked before any database sees it.
 
-Engines differ in what they refuse: PostgreSQL takes no NUL character, SQLite any 64-bit pattern, neither
-the other's idea of a date. So the core refuses the union of it, on every engine, with one error.
+Engines differ in what they refuse: PostgreSQL takes no NUL character, SQLite any 64-bit pattern,
+neither the other's idea of a date. So the core refuses the union of it, on every engine, with one
+error.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ Document: TypeAlias = dict[str, object] | list[object]
 """A JSON object or array, as the store takes and gives it."""
 
 MAX_KEY_BYTES: Final = 1000
-"""The most bytes a key has in UTF-8. Two of them, in one index entry, must fit the smallest limit of the
-engines known: 2704 bytes, a third of a page of PostgreSQL's B-tree."""
+"""The most bytes a key has in UTF-8. Two of them, in one index entry, must fit the smallest limit
+of the engines known: 2704 bytes, a third of a page of PostgreSQL's B-tree."""
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
@@ -164,9 +165,9 @@ def format_instant(value: datetime) -> str:
 def dump_document(value: object, where: str) -> str:
     """Write a document as the JSON text that means the same on every engine.
 
-    Keys are sorted, so that equal documents are equal text. Numbers are written without an exponent,
-    because PostgreSQL's `jsonb` keeps a number's digits but not its form: `1e+20` would come back
-    as an integer.
+    Keys are sorted, so that equal documents are equal text. Numbers are written without an
+    exponent, because PostgreSQL's `jsonb` keeps a number's digits but not its form: `1e+20` would
+    come back as an integer.
 
     Args:
         value: A `dict` or `list` of JSON values.

@@ -1,8 +1,8 @@
 """The SQLite backend of TeleClaude: the hook implementations, each in a line or two.
 
-`settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect for it, `lock`
-the instance lock, `migrations` what surrounds a migration, `errors` the classification of failures,
-`upkeep` backups and housekeeping.
+`settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect
+for it, `lock` the instance lock, `migrations` what surrounds a migration, `errors` the
+classification of failures, `upkeep` backups and housekeeping.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """SQLAlchemy's aiosqlite dialect with three habits changed.
 
-* The driver stays in autocommit (`isolation_level=None`). sqlite3's own transaction control opens no
+* The driver stays in autocommit (`isolation_level=None`). sqlite3's own transaction control opens
+no
   transaction for DDL, SAVEPOINT or SELECT; a `begin` listener in `engine.py` opens them all.
-* COMMIT and ROLLBACK without a transaction are not sent: each would cost a hop to the driver's thread.
+* COMMIT and ROLLBACK without a transaction are not sent: each would cost a hop to the driver's
+thread.
 * Integer primary keys are AUTOINCREMENT, because an id that was given once must never come back
   (https://www.sqlite.org/autoinc.html).
 """
@@ -31,7 +33,7 @@ class TeleclaudeDDLCompiler(SQLiteDDLCompiler):
         table = create.element
         if table.autoincrement_column is not None:
             table.dialect_options["sqlite"]["autoincrement"] = True
-        return super().visit_create_table(create, **kw)
+        return str(super().visit_create_table(create, **kw))  # type: ignore[no-untyped-call]
 
 
 class TeleclaudeSqliteDialect(SQLiteDialect_aiosqlite):
@@ -46,12 +48,12 @@ class TeleclaudeSqliteDialect(SQLiteDialect_aiosqlite):
     def do_rollback(self, dbapi_connection: DBAPIConnection) -> None:
         """Roll back if there is something to roll back."""
         if dbapi_connection.driver_connection.in_transaction:
-            super().do_rollback(dbapi_connection)
+            dbapi_connection.rollback()
 
     def do_commit(self, dbapi_connection: DBAPIConnection) -> None:
         """Commit if there is something to commit."""
         if dbapi_connection.driver_connection.in_transaction:
-            super().do_commit(dbapi_connection)
+            dbapi_connection.commit()
 
 
 def register() -> None:

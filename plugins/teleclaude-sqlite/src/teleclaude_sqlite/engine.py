@@ -38,7 +38,6 @@ def create_engine(settings: SqliteSettings) -> AsyncEngine:
         writes later would fail at once with SQLITE_BUSY_SNAPSHOT when another process has written
         in between, whatever the busy timeout (https://www.sqlite.org/isolation.html).
     """
-
     dialect.register()
     url = URL.create(
         dialect.DRIVER,
@@ -56,7 +55,7 @@ def create_engine(settings: SqliteSettings) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def check(*_: object) -> None:
-        _check_file(settings.path)
+        check_file(settings.path)
 
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
@@ -111,11 +110,22 @@ def make_directory(directory: Path) -> None:
     """
     if not directory.parent.exists():
         make_directory(directory.parent)
-    directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+    try:
+        directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+    except (FileExistsError, FileNotFoundError):  # below a file; below /proc
+        reason = f"the directory {directory} cannot be created"
+        raise NotADirectoryError(errno.ENOTDIR, reason) from None
 
 
-def _check_file(path: Path) -> None:
-    # To all of these SQLite would only say "unable to open database file".
+def check_file(path: Path) -> None:
+    """Say what is wrong where SQLite would only say "unable to open database file".
+
+    Args:
+        path: The database file.
+
+    Raises:
+        OSError: There is none, it is a directory, or it may not be read and written.
+    """
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, "it does not exist", str(path))
     if path.is_dir():

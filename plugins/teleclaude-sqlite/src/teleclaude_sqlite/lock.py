@@ -1,7 +1,7 @@
 """The instance lock: an operating-system lock on a file beside the database.
 
-The kernel ends it together with the process, so nothing is left to clean up after a crash. The file stays
-for good: deleting it would let two processes lock two files of the same name.
+The kernel ends it together with the process, so nothing is left to clean up after a crash. The file
+stays for good: deleting it would let two processes lock two files of the same name.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import asyncio
 import json
 import os
 import socket
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from teleclaude.backends import LockHolder
 from teleclaude.errors import InstanceLockedError
-from teleclaude_sqlite.engine import make_directory
+from teleclaude_sqlite.engine import check_file, make_directory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,11 +58,13 @@ async def instance_lock(settings: SqliteSettings, name: str) -> AsyncIterator[Fi
 
     Raises:
         InstanceLockedError: Somebody else has it.
+        sqlite3.Error: The file is no database.
         OSError: The lock file cannot be opened.
     """
     holder = LockHolder(os.getpid(), socket.gethostname(), datetime.now(UTC))
     path = lock_path(settings, name)
     make_directory(path.parent)
+    _refuse_what_is_no_database(settings.path)
     lock = _file_lock(path)
     try:
         await asyncio.to_thread(lock.acquire, timeout=_PATIENCE)
@@ -108,6 +112,15 @@ def lock_path(settings: SqliteSettings, name: str) -> Path:
     """
     path = settings.real_path
     return path.with_name(f"{path.name}.lock" if name == "daemon" else f"{path.name}.{name}.lock")
+
+
+def _refuse_what_is_no_database(path: Path) -> None:
+    # Asked of SQLite, because opening a database by hand and closing it drops SQLite's locks on it.
+    # A lock file beside something that is no database would be litter, or worse.
+    if path.exists():
+        check_file(path)
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")
 
 
 def _file_lock(path: Path) -> FileLock:

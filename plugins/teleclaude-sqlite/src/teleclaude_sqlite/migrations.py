@@ -20,10 +20,10 @@ _PATIENCE: Final = 600
 def migration_context(connection: Connection) -> Iterator[Mapping[str, object]]:
     """Run a migration in one write transaction with foreign keys off, and check them before COMMIT.
 
-    Foreign keys are off because batch mode replaces a table by a copy, and dropping the old one would
-    silently delete the rows that refer to it ON DELETE CASCADE. The PRAGMA does nothing inside a
-    transaction (https://www.sqlite.org/pragma.html#pragma_foreign_keys), so it comes before BEGIN.
-    BEGIN IMMEDIATE is the guard: a second process waits there.
+    Foreign keys are off because batch mode replaces a table by a copy, and dropping the old one
+    would silently delete the rows that refer to it ON DELETE CASCADE. The PRAGMA does nothing
+    inside a transaction (https://www.sqlite.org/pragma.html#pragma_foreign_keys), so it comes
+    before BEGIN. BEGIN IMMEDIATE is the guard: a second process waits there.
 
     Args:
         connection: A connection without a transaction.

@@ -74,6 +74,5 @@ async def maintain(engine: AsyncEngine) -> Sequence[str]:
         await connection.exec_driver_sql("PRAGMA optimize")
         # PASSIVE waits for nobody; what it cannot move yet, the next run will.
         result = await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
-        row = result.one()
-        pages, moved = row[1], row[2]
+        _busy, pages, moved = (int(value) for value in result.one())
     return ("statistics refreshed", f"{moved} of {pages} pages of the write-ahead log moved")
