@@ -59,6 +59,8 @@ class ErrorKind(Enum):
     """The database, file or server does not accept changes."""
     TIMEOUT = "timeout"
     """The statement ran longer than allowed and was cancelled by the engine."""
+    IO_ERROR = "input/output error"
+    """Reading or writing the files failed for another reason than space."""
     CORRUPT = "corrupt"
     """The file is damaged or is not a database."""
     TLS = "tls"

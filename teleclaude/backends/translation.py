@@ -62,6 +62,10 @@ _EXPLANATIONS: Final = {
     ErrorKind.FULL: _Explanation(
         "There is no space left for the database {location}", "Free some space; nothing was lost."
     ),
+    ErrorKind.IO_ERROR: _Explanation(
+        "The database {location} could not be read or could not be written",
+        "Check the disk, its free space and quotas.",
+    ),
     ErrorKind.READ_ONLY: _Explanation(
         "The database {location} is read-only",
         "Check the permissions of the file, or that this is not a standby server.",

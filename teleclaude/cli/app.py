@@ -3,7 +3,7 @@
 import sys
 import traceback
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -11,7 +11,10 @@ from teleclaude import __version__
 from teleclaude.cli import backends, config, db, run, status
 from teleclaude.errors import TeleclaudeError
 
-_DESCRIPTION = """Keep the state of AI-agent sessions: sessions, hook events, notifications, memory.
+_INTERRUPTED: Final = 130
+"""What a shell reports for a process that SIGINT (2) ended: 128 + 2."""
+
+_DESCRIPTION: Final = """Keep the state of AI-agent sessions: sessions, hook events, notifications, memory.
 
 Start the daemon with `teleclaude run`. Without any configuration it uses a SQLite database in
 ~/.teleclaude; other databases come as backends (see `teleclaude backends`).
@@ -71,16 +74,19 @@ def main() -> None:
     try:
         app(obj=options)
     except TeleclaudeError as error:
-        code, message = error.exit_code, str(error)
-    except KeyboardInterrupt:
-        code, message = 130, "Interrupted."
+        _fail(error, error.exit_code, str(error), options)
+    except KeyboardInterrupt as error:
+        _fail(error, _INTERRUPTED, "Interrupted.", options)
     except Exception as error:  # noqa: BLE001 - the last resort before the shell
-        code = TeleclaudeError.exit_code
-        details = "Run the command again with `teleclaude --debug` for the details."
-        message = f"Unexpected {type(error).__name__}: this is a defect of TeleClaude. {details}"
-    else:
-        return
+        message = (
+            f"Unexpected {type(error).__name__}: this is a defect of TeleClaude. "
+            "Run the command again with `teleclaude --debug` for the details."
+        )
+        _fail(error, TeleclaudeError.exit_code, message, options)
+
+
+def _fail(error: BaseException, code: int, message: str, options: GlobalOptions) -> NoReturn:
     if options.debug:
-        traceback.print_exc()
+        traceback.print_exception(error)
     typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)
     sys.exit(code)

@@ -17,6 +17,7 @@ _BY_RESULT_CODE: Final = {
     sqlite3.SQLITE_PERM: ErrorKind.DENIED,
     sqlite3.SQLITE_AUTH: ErrorKind.DENIED,
     sqlite3.SQLITE_READONLY: ErrorKind.READ_ONLY,
+    sqlite3.SQLITE_IOERR: ErrorKind.IO_ERROR,
     sqlite3.SQLITE_CORRUPT: ErrorKind.CORRUPT,
     sqlite3.SQLITE_NOTADB: ErrorKind.CORRUPT,
     sqlite3.SQLITE_FULL: ErrorKind.FULL,
