@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import asyncio
 import ipaddress
 import os
 import shutil
@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,14 +20,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
 from postgres_provisioning import PostgresProvisioner
 from postgres_server import free_port, give_away, unprivileged
-
 from teleclaude.backends import Backend, load_backend
 from teleclaude_postgres.settings import PostgresSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -73,6 +74,22 @@ async def engine(backend: Backend, settings: PostgresSettings) -> AsyncIterator[
     engine = backend.create_engine(settings)
     yield engine
     await engine.dispose()
+
+
+class Until(Protocol):
+    """Waits, for a few seconds at most, until a condition holds."""
+
+    async def __call__(self, condition: Callable[[], bool]) -> None: ...
+
+
+@pytest.fixture
+def until() -> Until:
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 - another process, which announces nothing
+                await asyncio.sleep(0.01)
+
+    return until
 
 
 # --- certificates -------------------------------------------------------------------------------
@@ -150,15 +167,15 @@ def _alternative(host: str) -> x509.GeneralName:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
     )
 
 

@@ -14,9 +14,9 @@ from teleclaude.backends import ErrorKind
 from teleclaude_postgres.settings import PostgresSettings
 
 if TYPE_CHECKING:
-    from postgres_provisioning import PostgresProvisioner
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from postgres_provisioning import PostgresProvisioner
     from teleclaude.backends import Backend
 
 SETUP = """
@@ -27,6 +27,9 @@ INSERT INTO parent VALUES (1, 'one'), (2, 'two');
 INSERT INTO child VALUES (1, 1);
 END $$
 """
+
+WITHOUT_PERMISSION = "DO $$ BEGIN SET LOCAL ROLE pg_monitor; DELETE FROM child; END $$"
+ASLEEP = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ async def failure(connection: AsyncConnection, *statements: str) -> BaseExceptio
     *before, last = statements
     for statement in before:
         await connection.execute(text(statement))
-    with pytest.raises(Exception) as caught:  # noqa: B017, PT011
+    with pytest.raises(Exception) as caught:  # noqa: PT011
         await connection.execute(text(last))
     return caught.value
 
@@ -50,7 +53,7 @@ async def backend_pid(connection: AsyncConnection) -> int:
 
 async def kind_of_connecting(backend: Backend, settings: PostgresSettings) -> ErrorKind:
     engine = backend.create_engine(settings)
-    with pytest.raises(Exception) as caught:  # noqa: B017, PT011
+    with pytest.raises(Exception) as caught:  # noqa: PT011
         await engine.connect()
     await engine.dispose()
     return backend.classify_error(caught.value)
@@ -69,10 +72,10 @@ async def kind_of_connecting(backend: Backend, settings: PostgresSettings) -> Er
         (["SELECT nonexistent FROM parent"], ErrorKind.MISSING_TABLE),
         (["CREATE TABLE nonexistent.x ()"], ErrorKind.MISSING_TABLE),
         (["SET TRANSACTION READ ONLY", "DELETE FROM child"], ErrorKind.READ_ONLY),
-        (["SET LOCAL ROLE pg_monitor", "DELETE FROM child"], ErrorKind.DENIED),
+        ([WITHOUT_PERMISSION], ErrorKind.DENIED),
         (["SET LOCAL statement_timeout = 50", "SELECT pg_sleep(30)"], ErrorKind.TIMEOUT),
         (["SELECT 1 / 0"], ErrorKind.OTHER),
-        (["SELECT"[:3]], ErrorKind.OTHER),
+        (["SEL"], ErrorKind.OTHER),
     ],
 )
 @pytest.mark.usefixtures("tables")
@@ -128,7 +131,6 @@ async def test_deadlock(backend: Backend, engine: AsyncEngine) -> None:
 
     async with engine.connect() as one, engine.connect() as other:
         for connection, row in ((one, 1), (other, 2)):
-            await connection.execute(text("SET LOCAL deadlock_timeout = '50ms'"))
             await connection.execute(text(lock.format(row)))
         results = await asyncio.gather(cross(one, 2), cross(other, 1))
     kinds = [backend.classify_error(error) for error in results if error]
@@ -167,16 +169,14 @@ async def test_stale_plan(
 
 
 async def test_ended_while_idle(
-    backend: Backend, engine: AsyncEngine, provisioner: PostgresProvisioner
+    backend: Backend, engine: AsyncEngine, provisioner: PostgresProvisioner, until: Any
 ) -> None:
     """On a connection that had ended before, nothing was sent: UNREACHABLE."""
     async with engine.connect() as connection:
         pid = await backend_pid(connection)
         driver: Any = (await connection.get_raw_connection()).driver_connection
         provisioner.execute("SELECT pg_terminate_backend($1)", pid)
-        async with asyncio.timeout(5):
-            while not driver.is_closed():
-                await asyncio.sleep(0.01)
+        await until(driver.is_closed)
         error = await failure(connection, "SELECT 1")
     assert backend.classify_error(error) is ErrorKind.UNREACHABLE
 
@@ -186,7 +186,9 @@ async def test_ended_while_running(
     backend: Backend,
     engine: AsyncEngine,
     provisioner: PostgresProvisioner,
-    autocommit: bool,  # noqa: FBT001
+    until: Any,
+    *,
+    autocommit: bool,
 ) -> None:
     """Of a statement whose connection ends meanwhile, nobody knows what became: DISCONNECTED."""
     async with engine.connect() as connection:
@@ -194,20 +196,13 @@ async def test_ended_while_running(
             await connection.execution_options(isolation_level="AUTOCOMMIT")
         pid = await backend_pid(connection)
         sleeping = asyncio.create_task(failure(connection, "SELECT pg_sleep(30)"))
-        await until_running(provisioner, pid)
+        await until(lambda: provisioner.execute(ASLEEP, pid) == [(True,)])
         provisioner.execute("SELECT pg_terminate_backend($1)", pid)
         assert backend.classify_error(await sleeping) is ErrorKind.DISCONNECTED
 
 
-async def until_running(provisioner: PostgresProvisioner, pid: int) -> None:
-    asleep = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
-    async with asyncio.timeout(5):
-        while provisioner.execute(asleep, pid) != [(True,)]:
-            await asyncio.sleep(0.01)
-
-
 async def test_server_that_comes_and_goes(
-    backend: Backend, provisioner: PostgresProvisioner
+    backend: Backend, provisioner: PostgresProvisioner, until: Any
 ) -> None:
     """A crash is DISCONNECTED, a stopped server UNREACHABLE, one that shuts down STARTING."""
     with provisioner.start_server() as server:
@@ -226,9 +221,7 @@ async def test_server_that_comes_and_goes(
         async with engine.connect():
             # With a client connected, the server waits for it and turns new ones away.
             os.kill(server.pid, signal.SIGTERM)
-            async with asyncio.timeout(5):
-                while "shutdown request" not in server.log.rsplit("ready to accept", 1)[-1]:
-                    await asyncio.sleep(0.01)
+            await until(lambda: "shutdown request" in server.log.rsplit("ready to accept", 1)[-1])
             assert await kind_of_connecting(backend, settings) is ErrorKind.STARTING
         await engine.dispose()
 

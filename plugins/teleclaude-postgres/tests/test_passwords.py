@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from postgres_provisioning import PostgresProvisioner
-
     from teleclaude.backends import Backend
 
 PASSWORD = "p%40ss:w/rd \N{LATIN SMALL LETTER E WITH ACUTE}@\\'\""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from postgres_provisioning import PostgresProvisioner
     from teleclaude.backends import Backend
 
 pytestmark = pytest.mark.pgbouncer
@@ -60,7 +61,8 @@ async def acquire(backend: Backend, section: dict[str, Any]) -> None:
 @pytest.mark.parametrize("autocommit", [False, True])
 async def test_concurrent_statements_get_their_own_results(
     engine: AsyncEngine,
-    autocommit: bool,  # noqa: FBT001
+    *,
+    autocommit: bool,
 ) -> None:
     """Many clients with different statements on few server sessions all get what they asked for."""
 
@@ -120,6 +122,18 @@ async def test_statement_timeout(backend: Backend, pooled: dict[str, Any]) -> No
         async with engine.connect() as connection:
             assert await connection.scalar(running) == 0
     await engine.dispose()
+
+
+async def test_schema_changes_of_others(
+    provisioner: PostgresProvisioner, section: dict[str, Any], engine: AsyncEngine
+) -> None:
+    """Nothing about a statement is remembered, so another process's DDL does not matter."""
+    provisioner.execute("CREATE TABLE t (a int)", section=section)
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT * FROM t"))).keys() == ["a"]
+        await connection.rollback()
+        provisioner.execute("ALTER TABLE t ADD COLUMN b text", section=section)
+        assert (await connection.execute(text("SELECT * FROM t"))).keys() == ["a", "b"]
 
 
 async def test_session_settings(engine: AsyncEngine) -> None:
@@ -196,7 +210,7 @@ async def test_lock_through_a_transaction_pooler(
     claim: dict[str, Any],
     round_robin: int,
 ) -> None:
-    """Whatever the settings claim, a pooler that voids the lock is found, and leaves none behind."""
+    """Whatever the settings claim, a pooler that voids the lock is found, and none is taken."""
     options = {"server_round_robin": round_robin, "min_pool_size": 2}
     address = pgbouncer(section, "transaction", **options)
     given = {**address, **claim}
@@ -221,9 +235,18 @@ async def test_lock_through_a_session_pooler(
     await acquire(backend, section)
 
 
+async def test_lock_does_not_stay_with_the_pooler(
+    backend: Backend, section: dict[str, Any], pgbouncer: Any
+) -> None:
+    """The lock ends with the context even where the pooler keeps the server session as it is."""
+    given = {**pgbouncer(section, "session", server_reset_query=""), "pooler": "session"}
+    await acquire(backend, given)
+    assert await backend.lock_holder(PostgresSettings.model_validate(section), "daemon") is None
+
+
 async def test_lock_through_an_unknown_session_pooler(
     backend: Backend, section: dict[str, Any], pgbouncer: Any
 ) -> None:
-    """A pooler the settings do not know of is refused, since only its owner knows what it pools by."""
+    """A pooler the settings do not know of is refused: only its owner knows what it pools by."""
     with pytest.raises(ConfigError, match="is a connection pooler"):
         await acquire(backend, pgbouncer(section, "session"))

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from postgres_provisioning import PostgresProvisioner
     from postgres_server import PostgresServer
-
     from teleclaude.backends import Backend
 
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -85,7 +84,7 @@ async def is_encrypted(backend: Backend, server: PostgresServer, **given: Any) -
     ("mode", "encrypted"), [(mode, mode not in ("disable", "allow")) for mode in MODES]
 )
 async def test_modes_on_a_server_with_tls(
-    backend: Backend, server: PostgresServer, authority: Any, mode: str, encrypted: bool
+    backend: Backend, server: PostgresServer, authority: Any, mode: str, *, encrypted: bool
 ) -> None:
     """`disable` and `allow` do without TLS where they can; all others use it."""
     root = {"sslrootcert": authority.certificate} if mode.startswith("verify") else {}
@@ -110,7 +109,7 @@ async def test_modes_on_a_server_without_tls(
     ("mode", "role", "encrypted"), [("allow", "encrypted", True), ("prefer", "plain", False)]
 )
 async def test_modes_that_try_both(
-    backend: Backend, server: PostgresServer, mode: str, role: str, encrypted: bool
+    backend: Backend, server: PostgresServer, mode: str, role: str, *, encrypted: bool
 ) -> None:
     """`allow` and `prefer` do the other thing where the server insists on it."""
     assert await is_encrypted(backend, server, sslmode=mode, user=role) is encrypted
@@ -199,19 +198,26 @@ async def test_default_authorities(
     assert await is_encrypted(backend, server, sslmode="verify-full")
 
 
-@pytest.mark.parametrize("key", ["sslrootcert", "sslcert", "sslkey"])
-@pytest.mark.parametrize("problem", ["missing", "directory", "nonsense"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        (key, problem)
+        for key in ("sslrootcert", "sslcert", "sslkey")
+        for problem in ("missing", "directory", "nonsense")
+    ],
+    ids=" ".join,
+)
 async def test_files_that_cannot_be_used(
     backend: Backend,
     server: PostgresServer,
     authority: Any,
     tmp_path: Path,
-    key: str,
-    problem: str,
+    case: tuple[str, str],
 ) -> None:
     """A file that is missing or holds something else is an error that names key and file."""
     certificate, private = authority.issue("certified")
     files = {"sslrootcert": authority.certificate, "sslcert": certificate, "sslkey": private}
+    key, problem = case
     bad = tmp_path / "bad"
     if problem == "directory":
         bad.mkdir(0o700)

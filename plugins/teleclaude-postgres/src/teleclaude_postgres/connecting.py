@@ -97,7 +97,7 @@ def _password(settings: PostgresSettings) -> str | None:
         return None
     key = "database.password_file"
     try:
-        password = file.read_text("utf-8")
+        password = file.read_bytes().decode()
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}."
         raise ConfigError(message, key=key) from error

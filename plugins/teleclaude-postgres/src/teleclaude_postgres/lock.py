@@ -187,8 +187,8 @@ async def _acquire(
 
 
 async def _unlock_and_close(connection: DriverConnection) -> None:
-    # Closing would be enough, but the server notices that a moment later, and whoever waits for us
-    # to end must get the lock at once.
+    # Closing is enough where the server itself answers. A session pooler keeps the server session,
+    # and resets it later or never.
     try:
         async with asyncio.timeout(_PATIENCE):
             await connection.execute("SELECT pg_catalog.pg_advisory_unlock_all()")

@@ -88,17 +88,20 @@ async def backend_pid(connection: DriverConnection) -> int:
 
 
 async def _is_shared(connection: DriverConnection, another: DriverConnection) -> bool:
-    # Poolers hand out the session used last or the one unused longest. Beside a transaction of
+    # Poolers hand out the session used last, or the one unused longest. Beside a transaction of
     # another client, and in several turns, ours changes with either.
     seen = {await backend_pid(connection)}
     for _ in range(_ROUNDS):
+        transaction = another.transaction()
         try:
-            async with asyncio.timeout(_PATIENCE), another.transaction():
-                if await another.fetchval("SELECT pg_backend_pid()") in seen:
-                    return True
-                seen.add(await backend_pid(connection))
+            async with asyncio.timeout(_PATIENCE):
+                await transaction.start()
+                theirs = await another.fetchval("SELECT pg_backend_pid()")
         except TimeoutError:
             # A pool of sessions that is used up, by us among others, makes the other client wait.
-            return len(seen) > 1
+            return False
+        if theirs in seen:
+            return True
         seen.add(await backend_pid(connection))
+        await transaction.rollback()
     return len(seen) > 1

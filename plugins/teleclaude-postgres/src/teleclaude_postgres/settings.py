@@ -7,8 +7,9 @@ connection is made, so that a rotated password or certificate is picked up.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -87,6 +88,8 @@ Name = Annotated[str, Field(min_length=1)]
 
 class PostgresSettings(BackendSettings):
     """How to reach a PostgreSQL server; names and meanings are libpq's where libpq has them."""
+
+    alternatives: ClassVar[Sequence[Sequence[str]]] = (("password", "password_file"),)
 
     host: Hosts = ("localhost",)
     """Host name, address, or socket directory (starts with `/`). Several, as a list or separated by
