@@ -129,8 +129,7 @@ def translate(error: BaseException, backend: Backend, location: str) -> Teleclau
     kind = backend.classify_error(error)
     if kind is ErrorKind.INTEGRITY:
         name: object = getattr(root, "constraint_name", None)
-        rule = f"the constraint {name}" if isinstance(name, str) else "a constraint"
-        message = f"The change contradicts {rule} of the database."
+        message = "The change contradicts a constraint of the database."
         return ConflictError(message, constraint=name if isinstance(name, str) else None)
     if kind is ErrorKind.DISCONNECTED:
         return StoreUnavailableError(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable, Table
+    from sqlalchemy import Dialect, Executable, Table
 
     from teleclaude.store.executor import Executor
 
@@ -32,8 +32,10 @@ class StoreContext:
         executor: Runs its statements, by themselves or inside a transaction.
         upsert: Builds its upserts.
         clock: Tells the time.
+        dialect: Says what the engine can do, such as `update_returning`; never asked for its name.
     """
 
     executor: Executor
     upsert: Upsert
     clock: Clock
+    dialect: Dialect

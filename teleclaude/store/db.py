@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Self
 
 from teleclaude.backends.translation import translated
 from teleclaude.migrations import Migrator
+from teleclaude.store.agents import Agents
 from teleclaude.store.context import StoreContext, utc_now
 from teleclaude.store.executor import EngineExecutor
+from teleclaude.store.listeners import Listeners
 from teleclaude.store.models import metadata
+from teleclaude.store.outbox import HookOutbox, NotificationOutbox, WebhookOutbox
+from teleclaude.store.pending_deletions import PendingDeletions
 from teleclaude.store.sessions import Sessions
 from teleclaude.store.settings import Settings
+from teleclaude.store.voices import Voices
+from teleclaude.store.webhook_contracts import WebhookContracts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
 
     from teleclaude.config import Config
     from teleclaude.store.context import Clock
-    from teleclaude.store.executor import RetryPolicy
+    from teleclaude.store.executor import Executor, RetryPolicy
 
 
 class Stores:
@@ -31,13 +37,29 @@ class Stores:
 
     Attributes:
         sessions: Agent sessions.
+        pending_deletions: Messages that are still to be deleted for a session.
+        listeners: Sessions that wait for another one to stop.
+        voices: The voices that sessions speak with.
+        agents: Which agents can be used at the moment.
         settings: Settings that are changed while the daemon runs.
+        hook_outbox: Hook events of agents.
+        notification_outbox: Notifications to people.
+        webhook_outbox: Events for subscribers' URLs.
+        webhook_contracts: Who those subscribers are.
     """
 
     def __init__(self, context: StoreContext) -> None:
         """Make the stores."""
         self.sessions = Sessions(context)
+        self.pending_deletions = PendingDeletions(context)
+        self.listeners = Listeners(context)
+        self.voices = Voices(context)
+        self.agents = Agents(context)
         self.settings = Settings(context)
+        self.hook_outbox = HookOutbox(context)
+        self.notification_outbox = NotificationOutbox(context)
+        self.webhook_outbox = WebhookOutbox(context)
+        self.webhook_contracts = WebhookContracts(context)
 
 
 class Db(Stores):
@@ -73,7 +95,7 @@ class Db(Stores):
         self._upsert = cache(self._backend.upsert)
         self._executor = EngineExecutor(self._engine, self._backend, self._location, retry=retry)
         self.migrator = Migrator(self._backend, config.database, self._engine, metadata)
-        super().__init__(StoreContext(self._executor, self._upsert, clock))
+        super().__init__(self._context(self._executor))
 
     async def open(self) -> None:
         """Make the store usable: connect, and make sure that the schema is the one expected.
@@ -126,7 +148,10 @@ class Db(Stores):
             StoreError: An operation failed and its error was swallowed: nothing is committed.
         """
         async with self._executor.transaction() as executor:
-            yield Stores(StoreContext(executor, self._upsert, self._clock))
+            yield Stores(self._context(executor))
+
+    def _context(self, executor: Executor) -> StoreContext:
+        return StoreContext(executor, self._upsert, self._clock, self._engine.dialect)
 
     async def maintain(self) -> Sequence[str]:
         """Do the engine's housekeeping.

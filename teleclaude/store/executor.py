@@ -68,6 +68,10 @@ class Executor(Protocol):
         """Run a changing statement."""
         ...
 
+    async def insert(self, statement: Executable, parameters: Parameters) -> int:
+        """Run an INSERT into a table with a surrogate key, and give the new row's key."""
+        ...
+
     async def write_many(self, statement: Executable, parameters: Iterable[Parameters]) -> None:
         """Run a changing statement with each parameter set, all or nothing."""
         ...
@@ -161,11 +165,18 @@ class EngineExecutor:
 
     async def write(self, statement: Executable, parameters: Parameters | None = None) -> Written:
         """Run a changing statement in autocommit."""
+        return await self._change(lambda connection: _write(connection, statement, parameters))
+
+    async def insert(self, statement: Executable, parameters: Parameters) -> int:
+        """Run an INSERT in autocommit."""
+        return await self._change(lambda connection: _insert(connection, statement, parameters))
+
+    async def _change(self, change: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         self._check_usable(writing=True)
 
-        async def attempt() -> Written:
+        async def attempt() -> T:
             async with self._turn, self._autocommit() as connection:
-                return await _write(connection, statement, parameters)
+                return await change(connection)
 
         try:
             return await self._repeat(attempt, SAFE)
@@ -292,6 +303,11 @@ class TransactionExecutor:
         async with self._statement():
             return await _write(self._connection, statement, parameters)
 
+    async def insert(self, statement: Executable, parameters: Parameters) -> int:
+        """Run an INSERT."""
+        async with self._statement():
+            return await _insert(self._connection, statement, parameters)
+
     async def write_many(self, statement: Executable, parameters: Iterable[Parameters]) -> None:
         """Run a changing statement with each parameter set."""
         sets = list(parameters)
@@ -338,3 +354,13 @@ async def _write(
     )
     rows = result.all() if result.returns_rows else ()
     return Written(result.rowcount, rows)
+
+
+async def _insert(
+    connection: AsyncConnection, statement: Executable, parameters: Parameters
+) -> int:
+    result = await connection.execute(statement, parameters)
+    key = result.inserted_primary_key
+    if key is None:  # pragma: no cover - a single INSERT always has one
+        raise AssertionError(statement)
+    return int(key[0])

@@ -7,7 +7,7 @@ nine.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from teleclaude.store.values import Document
@@ -60,3 +60,127 @@ class SessionRecord(NamedTuple):
     transcript_files: list[object]
     char_offset: int
     visibility: str
+
+
+class HookEvent(NamedTuple):
+    """One hook event; the fields are the columns of `hook_outbox`."""
+
+    id: int
+    created_at: datetime
+    next_attempt_at: datetime
+    attempt_count: int
+    last_error: str | None
+    delivered_at: datetime | None
+    locked_at: datetime | None
+    dead_at: datetime | None
+    claim_token: str | None
+    session_id: str
+    event_type: str
+    payload: Document
+
+
+class Notification(NamedTuple):
+    """One notification; the fields are the columns of `notification_outbox`."""
+
+    id: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    attempt_count: int
+    last_error: str | None
+    delivered_at: datetime | None
+    locked_at: datetime | None
+    dead_at: datetime | None
+    claim_token: str | None
+    channel: str
+    recipient_email: str
+    content: str
+    file_path: str | None
+    status: str
+
+
+class Webhook(NamedTuple):
+    """One event on its way to a URL; the fields are the columns of `webhook_outbox`."""
+
+    id: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    attempt_count: int
+    last_error: str | None
+    delivered_at: datetime | None
+    locked_at: datetime | None
+    dead_at: datetime | None
+    claim_token: str | None
+    contract_id: str
+    event_json: Document
+    target_url: str
+    target_secret: str | None
+    status: str
+
+    def __repr__(self) -> str:
+        """Show everything but the secret, which belongs in no log."""
+        shown = self if self.target_secret is None else self._replace(target_secret="********")  # noqa: S106
+        return f"Webhook{tuple(shown)}"
+
+
+class OutboxStats(NamedTuple):
+    """How an outbox is doing.
+
+    Attributes:
+        pending: Rows that wait, for their first attempt or another one.
+        claimed: Rows that somebody works on.
+        dead: Rows that were given up.
+        delivered: Rows that are done and not pruned yet.
+        oldest_due: How long the oldest row that could be claimed now has existed; `None` when
+            there is none.
+    """
+
+    pending: int
+    claimed: int
+    dead: int
+    delivered: int
+    oldest_due: timedelta | None
+
+
+class Listener(NamedTuple):
+    """One session that listens for another; the fields are the columns of `session_listeners`."""
+
+    target_session_id: str
+    caller_session_id: str
+    caller_tmux_session: str
+    registered_at: datetime
+
+
+class Voice(NamedTuple):
+    """The voice of a session; the fields are the columns of `voice_assignments`."""
+
+    id: str
+    service_name: str | None
+    voice: str | None
+    assigned_at: datetime
+
+
+class Availability(NamedTuple):
+    """Whether an agent can be used.
+
+    Attributes:
+        agent: The agent.
+        status: `available`, `degraded` or `unavailable`.
+        unavailable_until: When it is available again, where that is known.
+        reason: Why it is not, or not fully, available.
+    """
+
+    agent: str
+    status: str
+    unavailable_until: datetime | None
+    reason: str | None
+
+
+class Contract(NamedTuple):
+    """One webhook subscription; the fields are the columns of `webhook_contracts`."""
+
+    id: str
+    contract_json: Document
+    active: bool
+    source: str
+    created_at: datetime
+    updated_at: datetime

@@ -120,7 +120,7 @@ class Sessions:
             raise ConflictError(message)
         return SessionRecord(**row)  # type: ignore[arg-type] # bound, so every type was checked
 
-    async def create_headless(
+    async def create_headless(  # noqa: PLR0913 - as for `create`
         self,
         computer_name: str,
         last_input_origin: str,

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("last_error", types.LongText(), nullable=True),
         sa.Column("delivered_at", types.UtcDateTime(), nullable=True),
         sa.Column("locked_at", types.UtcDateTime(), nullable=True),
+        sa.Column("dead_at", types.UtcDateTime(), nullable=True),
         sa.Column("claim_token", types.Key(), nullable=True),
         sa.Column("session_id", types.Key(), nullable=False),
         sa.Column("event_type", types.Key(), nullable=False),
@@ -38,14 +39,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hook_outbox")),
     )
     op.create_index(
-        op.f("ix_hook_outbox_delivered_at_next_attempt_at"),
+        op.f("ix_hook_outbox_delivered_at_dead_at_id"),
         "hook_outbox",
-        ["delivered_at", "next_attempt_at"],
+        ["delivered_at", "dead_at", "id"],
     )
     op.create_index(
-        op.f("ix_hook_outbox_session_id_delivered_at"),
+        op.f("ix_hook_outbox_session_id_delivered_at_dead_at_id"),
         "hook_outbox",
-        ["session_id", "delivered_at"],
+        ["session_id", "delivered_at", "dead_at", "id"],
     )
     op.create_table(
         "memory_manual_sessions",
@@ -122,6 +123,7 @@ def upgrade() -> None:
         sa.Column("last_error", types.LongText(), nullable=True),
         sa.Column("delivered_at", types.UtcDateTime(), nullable=True),
         sa.Column("locked_at", types.UtcDateTime(), nullable=True),
+        sa.Column("dead_at", types.UtcDateTime(), nullable=True),
         sa.Column("claim_token", types.Key(), nullable=True),
         sa.Column("channel", types.Key(), nullable=False),
         sa.Column("recipient_email", types.Key(), nullable=False),
@@ -131,9 +133,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notification_outbox")),
     )
     op.create_index(
-        op.f("ix_notification_outbox_status_next_attempt_at"),
+        op.f("ix_notification_outbox_delivered_at_dead_at_id"),
         "notification_outbox",
-        ["status", "next_attempt_at"],
+        ["delivered_at", "dead_at", "id"],
     )
     op.create_table(
         "session_listeners",
@@ -242,6 +244,7 @@ def upgrade() -> None:
         sa.Column("last_error", types.LongText(), nullable=True),
         sa.Column("delivered_at", types.UtcDateTime(), nullable=True),
         sa.Column("locked_at", types.UtcDateTime(), nullable=True),
+        sa.Column("dead_at", types.UtcDateTime(), nullable=True),
         sa.Column("claim_token", types.Key(), nullable=True),
         sa.Column("contract_id", types.Key(), nullable=False),
         sa.Column("event_json", types.JsonDocument(), nullable=False),
@@ -251,9 +254,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_outbox")),
     )
     op.create_index(
-        op.f("ix_webhook_outbox_status_next_attempt_at"),
+        op.f("ix_webhook_outbox_delivered_at_dead_at_id"),
         "webhook_outbox",
-        ["status", "next_attempt_at"],
+        ["delivered_at", "dead_at", "id"],
     )
     op.create_table(
         "pending_message_deletions",
@@ -274,10 +277,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pending_message_deletions")),
         sa.UniqueConstraint(
-            "session_id",
-            "message_id",
-            "deletion_type",
-            name=op.f("uq_pending_message_deletions_message"),
+            "session_id", "message_id", "deletion_type", name="uq_pending_message_deletions_message"
         ),
     )
 

@@ -21,9 +21,18 @@ from teleclaude.store.models.base import (
 )
 from teleclaude.store.values import Document
 
+_PENDING_IN_ORDER = ("delivered_at", "dead_at", "id")
+"""An index on these gives the pending rows oldest first: in them, both instants are null."""
+
 
 class OutboxRow(Model):
-    """What every outbox row has; `locked_at` and `claim_token` belong to the current claim."""
+    """What every outbox row has.
+
+    A row is *pending* until it is delivered or dead. While it is claimed, `claim_token` says by
+    which claim, `locked_at` since when, and `next_attempt_at` when the lease runs out; while it
+    waits for its next attempt, `next_attempt_at` says until when. So one condition tells what is
+    due, whether a lease ran out or a retry has come.
+    """
 
     id: int = surrogate_key()
     created_at: datetime = instant()
@@ -32,6 +41,7 @@ class OutboxRow(Model):
     last_error: str | None = text()
     delivered_at: datetime | None = instant_or_null()
     locked_at: datetime | None = instant_or_null()
+    dead_at: datetime | None = instant_or_null()
     claim_token: str | None = key_or_null()
 
 
@@ -40,8 +50,8 @@ class HookOutboxRow(OutboxRow, table=True):
 
     __tablename__ = "hook_outbox"
     __table_args__ = (
-        Index(None, "delivered_at", "next_attempt_at"),
-        Index(None, "session_id", "delivered_at"),
+        Index(None, *_PENDING_IN_ORDER),
+        Index(None, "session_id", *_PENDING_IN_ORDER),
     )
 
     next_attempt_at: datetime = instant()
@@ -54,7 +64,7 @@ class NotificationOutboxRow(OutboxRow, table=True):
     """A notification on its way to a person."""
 
     __tablename__ = "notification_outbox"
-    __table_args__ = (Index(None, "status", "next_attempt_at"),)
+    __table_args__ = (Index(None, *_PENDING_IN_ORDER),)
 
     channel: str = key()
     recipient_email: str = key()
@@ -67,7 +77,7 @@ class WebhookOutboxRow(OutboxRow, table=True):
     """An event on its way to a subscriber's URL."""
 
     __tablename__ = "webhook_outbox"
-    __table_args__ = (Index(None, "status", "next_attempt_at"),)
+    __table_args__ = (Index(None, *_PENDING_IN_ORDER),)
 
     contract_id: str = key()
     event_json: Document = document()
