@@ -8,6 +8,8 @@ from teleclaude.backends.contract import (
     InstanceLock,
     LockHolder,
     LogicalType,
+    SearchWord,
+    TextSearch,
 )
 from teleclaude.backends.discovery import InstalledBackend, installed_backends, load_backend
 from teleclaude.backends.hookspecs import CONTRACT_VERSION, hookimpl
@@ -25,6 +27,8 @@ __all__ = [
     "InstanceLock",
     "LockHolder",
     "LogicalType",
+    "SearchWord",
+    "TextSearch",
     "hookimpl",
     "installed_backends",
     "load_backend",

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
-    from sqlalchemy import Connection, Dialect, Executable, Table
+    from sqlalchemy import Connection, Dialect, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends.contract import InstanceLock, LockHolder, LogicalType
+    from teleclaude.backends.contract import InstanceLock, LockHolder, LogicalType, TextSearch
 
 REQUIRED_HOOKS: Final = (
     "teleclaude_settings",
@@ -172,6 +172,11 @@ class Backend:
             settings=settings, name=name
         )
         return lock
+
+    def text_search(self, table: TableClause, column: str) -> TextSearch | None:
+        """Say how rows are found by words; see `hookspecs.teleclaude_text_search`."""
+        search: TextSearch | None = self._hook.teleclaude_text_search(table=table, column=column)
+        return search
 
     @property
     def knows_lock_holder(self) -> bool:

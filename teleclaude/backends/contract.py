@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - NamedTuple fields are resolved by documentation tools
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import ColumnElement, Executable
 
 DAEMON_LOCK: Final = "daemon"
 """The name of the instance lock that the daemon holds as long as it lives."""
@@ -100,6 +105,41 @@ class LockHolder(NamedTuple):
         where = f" on {self.host}" if self.host else ""
         when = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         return f"{who}{where}{when}"
+
+
+class SearchWord(NamedTuple):
+    """One word of a search.
+
+    Attributes:
+        text: The word: letters and digits only, case and accents removed.
+        is_prefix: Whether words that begin with it count too.
+    """
+
+    text: str
+    is_prefix: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextSearch:
+    """How an engine finds rows by the words of a column, from an index.
+
+    The column holds words with single spaces between them, already without case and accents, so
+    that every engine agrees about what a word is; the index must take each of them as it is.
+
+    Attributes:
+        create: Statements that create the index, and fill it from the rows that exist.
+        drop: Statements that remove it again, run before the table is dropped.
+        owned: Names of the tables and indexes that are part of it, so that nobody misses them in
+            the models.
+        match: The condition that a row matches the query in the bind parameter `query_`.
+        query: Writes words that must all occur as such a query.
+    """
+
+    create: Sequence[Executable]
+    drop: Sequence[Executable]
+    owned: frozenset[str]
+    match: ColumnElement[bool]
+    query: Callable[[Sequence[SearchWord]], str]
 
 
 class InstanceLock(Protocol):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
-    from sqlalchemy import Connection, Executable, Table
+    from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         InstanceLock,
         LockHolder,
         LogicalType,
+        TextSearch,
     )
     from teleclaude.backends.settings import BackendSettings
 
@@ -197,6 +198,22 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
 
     Returns:
         The kind, or `None` for `ErrorKind.OTHER`.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_text_search(table: TableClause, column: str) -> TextSearch | None:
+    """Say how rows are found by the words of a column.
+
+    Called when the schema is made and when a store is opened. Left out, rows are found by comparing
+    each of them, which is slow where there are many.
+
+    Args:
+        table: The table; its primary key is the column `id`.
+        column: Name of the column that holds the words.
+
+    Returns:
+        How the index is made and asked.
     """
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -254,15 +255,32 @@ class Migrator:
         return before
 
     def _differences(self, connection: Connection) -> Sequence[str]:
-        context = MigrationContext.configure(connection, opts=_COMPARE)
+        context = MigrationContext.configure(
+            connection, opts={**_COMPARE, "include_object": self._is_modelled}
+        )
         found = compare_metadata(context, self._metadata)
         return [line for item in found for line in describe(item, connection.dialect)]
+
+    def _is_modelled(self, _item: object, name: str | None, _kind: str, *_: object) -> bool:
+        # What belongs to an engine's own way of searching is in no model.
+        return name not in self._search_objects
+
+    @cached_property
+    def _search_objects(self) -> frozenset[str]:
+        searches = [
+            self._backend.text_search(table, column.name)
+            for table in self._metadata.tables.values()
+            for column in table.columns
+            if column.info.get("searched")
+        ]
+        return frozenset().union(*(search.owned for search in searches if search))
 
     @contextmanager
     def _configured(self, connection: object, **options: object) -> Iterator[None]:
         self._config.attributes["options"] = {
             "connection": connection,
             "target_metadata": self._metadata,
+            "backend": self._backend,
             **options,
         }
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Executable, Table
 
+    from teleclaude.backends import TextSearch
     from teleclaude.store.executor import Executor
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -17,6 +18,10 @@ Clock: TypeAlias = Callable[[], datetime]
 
 Upsert: TypeAlias = "Callable[[Table, tuple[str, ...], tuple[str, ...]], Executable]"
 """`Backend.upsert`, remembering what it built: (table, index elements, update columns)."""
+
+
+TextSearchOf: TypeAlias = "Callable[[Table, str], TextSearch | None]"
+"""`Backend.text_search`, remembering what it built: (table, column name)."""
 
 
 def utc_now() -> datetime:
@@ -32,6 +37,7 @@ class StoreContext:
         executor: Runs its statements, by themselves or inside a transaction.
         upsert: Builds its upserts.
         clock: Tells the time.
+        text_search: How the engine finds rows by words, if it has an index for that.
         dialect: Says what the engine can do, such as `update_returning`; never asked for its name.
     """
 
@@ -39,3 +45,4 @@ class StoreContext:
     upsert: Upsert
     clock: Clock
     dialect: Dialect
+    text_search: TextSearchOf

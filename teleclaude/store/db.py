@@ -15,6 +15,7 @@ from teleclaude.store.agents import Agents
 from teleclaude.store.context import StoreContext, utc_now
 from teleclaude.store.executor import EngineExecutor
 from teleclaude.store.listeners import Listeners
+from teleclaude.store.memory import Memory
 from teleclaude.store.models import metadata
 from teleclaude.store.outbox import HookOutbox, NotificationOutbox, WebhookOutbox
 from teleclaude.store.pending_deletions import PendingDeletions
@@ -41,6 +42,7 @@ class Stores:
         listeners: Sessions that wait for another one to stop.
         voices: The voices that sessions speak with.
         agents: Which agents can be used at the moment.
+        memory: What is remembered about projects.
         settings: Settings that are changed while the daemon runs.
         hook_outbox: Hook events of agents.
         notification_outbox: Notifications to people.
@@ -55,6 +57,7 @@ class Stores:
         self.listeners = Listeners(context)
         self.voices = Voices(context)
         self.agents = Agents(context)
+        self.memory = Memory(context)
         self.settings = Settings(context)
         self.hook_outbox = HookOutbox(context)
         self.notification_outbox = NotificationOutbox(context)
@@ -93,6 +96,7 @@ class Db(Stores):
         self._engine = self._backend.create_engine(config.database)
         self._clock = clock
         self._upsert = cache(self._backend.upsert)
+        self._text_search = cache(self._backend.text_search)
         self._executor = EngineExecutor(self._engine, self._backend, self._location, retry=retry)
         self.migrator = Migrator(self._backend, config.database, self._engine, metadata)
         super().__init__(self._context(self._executor))
@@ -151,7 +155,13 @@ class Db(Stores):
             yield Stores(self._context(executor))
 
     def _context(self, executor: Executor) -> StoreContext:
-        return StoreContext(executor, self._upsert, self._clock, self._engine.dialect)
+        return StoreContext(
+            executor=executor,
+            upsert=self._upsert,
+            clock=self._clock,
+            dialect=self._engine.dialect,
+            text_search=self._text_search,
+        )
 
     async def maintain(self) -> Sequence[str]:
         """Do the engine's housekeeping.

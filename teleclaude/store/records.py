@@ -184,3 +184,54 @@ class Contract(NamedTuple):
     source: str
     created_at: datetime
     updated_at: datetime
+
+
+class ObservationRecord(NamedTuple):
+    """One thing that is remembered; the fields are the columns of `memory_observations`."""
+
+    id: int
+    memory_session_id: str
+    project: str
+    type: str
+    title: str | None
+    subtitle: str | None
+    facts: list[object] | None
+    narrative: str | None
+    concepts: list[object] | None
+    files_read: list[object] | None
+    files_modified: list[object] | None
+    prompt_number: int | None
+    discovery_tokens: int
+    created_at: datetime
+    created_at_epoch: int
+    identity_key: str | None
+    search_text: str | None
+
+
+class SummaryRecord(NamedTuple):
+    """How a session went; the fields are the columns of `memory_summaries`."""
+
+    id: int
+    memory_session_id: str
+    project: str
+    request: str | None
+    investigated: str | None
+    learned: str | None
+    completed: str | None
+    next_steps: str | None
+    created_at: datetime
+    created_at_epoch: int
+
+
+class SavedObservation(NamedTuple):
+    """What was saved.
+
+    Attributes:
+        id: The observation's id.
+        title: Its title, given or found.
+        project: Its project.
+    """
+
+    id: int
+    title: str
+    project: str

@@ -11,6 +11,8 @@ from teleclaude.store import types
 revision = "0001"
 down_revision = None
 
+_OBSERVATIONS = sa.table("memory_observations", sa.column("id"), sa.column("search_text"))
+
 
 def upgrade() -> None:
     """Create the tables."""
@@ -280,10 +282,16 @@ def upgrade() -> None:
             "session_id", "message_id", "deletion_type", name="uq_pending_message_deletions_message"
         ),
     )
+    search = op.get_context().opts["backend"].text_search(_OBSERVATIONS, "search_text")
+    for statement in search.create if search else ():
+        op.execute(statement)
 
 
 def downgrade() -> None:
     """Drop the tables, those that refer to others first."""
+    search = op.get_context().opts["backend"].text_search(_OBSERVATIONS, "search_text")
+    for statement in search.drop if search else ():
+        op.execute(statement)
     for table in (
         "pending_message_deletions",
         "agent_availability",

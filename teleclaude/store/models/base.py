@@ -63,6 +63,11 @@ def text(default: str | None = None) -> Any:
     )
 
 
+def searched_text() -> Any:
+    """Declare a text column whose words are indexed, where the engine has an index for that."""
+    return Field(default=None, sa_type=LongText, sa_column_kwargs={"info": {"searched": True}})
+
+
 def required_text() -> Any:
     """Declare a text column."""
     return Field(sa_type=LongText)

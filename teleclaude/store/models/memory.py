@@ -15,6 +15,7 @@ from teleclaude.store.models.base import (
     integer_or_null,
     key,
     key_or_null,
+    searched_text,
     surrogate_key,
     text,
 )
@@ -57,7 +58,7 @@ class Observation(Model, table=True):
     created_at: datetime = instant()
     created_at_epoch: int = integer()
     identity_key: str | None = key_or_null()
-    search_text: str | None = text()
+    search_text: str | None = searched_text()
 
 
 class Summary(Model, table=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from teleclaude.backends import hookimpl
 from teleclaude_postgres.columns import COLUMN_TYPES
 from teleclaude_postgres.migrations import migration_context
+from teleclaude_postgres.search import text_search
 from teleclaude_postgres.settings import PostgresSettings
 from teleclaude_postgres.upsert import upsert
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-    from sqlalchemy import Connection, Executable, Table
+    from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends import ErrorKind, InstanceLock, LockHolder, LogicalType
+    from teleclaude.backends import ErrorKind, InstanceLock, LockHolder, LogicalType, TextSearch
 
 __version__ = "0.1.0"
 
@@ -86,6 +87,12 @@ def teleclaude_lock_holder(settings: PostgresSettings, name: str) -> Awaitable[L
 def teleclaude_column_types() -> Mapping[LogicalType, TypeEngine[Any]]:
     """Give the column types; see `teleclaude_postgres.columns`."""
     return COLUMN_TYPES
+
+
+@hookimpl
+def teleclaude_text_search(table: TableClause, column: str) -> TextSearch:
+    """Search with a GIN index; see `teleclaude_postgres.search`."""
+    return text_search(table, column)
 
 
 @hookimpl

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from teleclaude.backends import Capabilities, ErrorKind, LogicalType, hookimpl
 from teleclaude_sqlite import engine as engine_
-from teleclaude_sqlite import errors, lock, migrations, upkeep
+from teleclaude_sqlite import errors, lock, migrations, search, upkeep
 from teleclaude_sqlite.settings import SqliteSettings
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
-    from sqlalchemy import Connection, Executable, Table
+    from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends import InstanceLock, LockHolder
+    from teleclaude.backends import InstanceLock, LockHolder, TextSearch
 
 __version__ = "0.1.0"
 
@@ -114,6 +114,12 @@ def teleclaude_instance_lock(
 def teleclaude_lock_holder(settings: SqliteSettings, name: str) -> Awaitable[LockHolder | None]:
     """Read who has locked the file beside the database."""
     return lock.lock_holder(settings, name)
+
+
+@hookimpl
+def teleclaude_text_search(table: TableClause, column: str) -> TextSearch:
+    """Search with FTS5."""
+    return search.text_search(table, column)
 
 
 @hookimpl
