@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, null, select, true, update
 
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import Availability
+from teleclaude.store.values import check_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,6 +87,7 @@ class Agents:
             agent: The agent.
             reason: Why; it is stored with `degraded` in front, unless it begins with that.
         """
+        check_text(reason, "agent_availability.reason")
         stored = reason if reason.startswith(DEGRADED) else f"{DEGRADED}: {reason}"
         await self._mark(agent, available=True, until=None, reason=stored)
 
@@ -105,4 +108,4 @@ class Agents:
             "unavailable_until": until,
             "reason": reason,
         }
-        await self._executor.write(self._set, row)
+        await self._executor.write(self._set, checked(_TABLE, row))

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, delete, func, select, update
 
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import Listener
+from teleclaude.store.values import check_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,11 +45,10 @@ _UNREGISTER: Final = delete(_TABLE).where(_TARGET, _CALLER)
 _REMOVE_TARGET: Final = delete(_TABLE).where(_TARGET)
 _POP_TARGET: Final = _REMOVE_TARGET.returning(*_TABLE.c)
 _REMOVE_CALLER: Final = delete(_TABLE).where(_CALLER)
-_STALE: Final = (
-    select(_TABLE.c.target_session_id)
-    .distinct()
-    .where(_TABLE.c.registered_at < bindparam("before"))
-    .order_by(_TABLE.c.target_session_id)
+# Neither DISTINCT nor ORDER BY: for their sake a planner may read the whole table in the order of
+# the ids.
+_STALE: Final = select(_TABLE.c.target_session_id).where(
+    _TABLE.c.registered_at < bindparam("before")
 )
 _RESET: Final = update(_TABLE).where(_TARGET).values(registered_at=bindparam("at"))
 
@@ -76,12 +77,15 @@ class Listeners:
             Whether that is new; otherwise terminal and time were refreshed.
         """
         now = self._clock()
-        row = {
-            "target_session_id": target_session_id,
-            "caller_session_id": caller_session_id,
-            "caller_tmux_session": caller_tmux_session,
-            "registered_at": now,
-        }
+        row = checked(
+            _TABLE,
+            {
+                "target_session_id": target_session_id,
+                "caller_session_id": caller_session_id,
+                "caller_tmux_session": caller_tmux_session,
+                "registered_at": now,
+            },
+        )
         refresh = {
             "target": target_session_id,
             "caller": caller_session_id,
@@ -158,7 +162,7 @@ class Listeners:
             older_than: How long is too long.
         """
         parameters = {"before": self._clock() - older_than}
-        return [row[0] for row in await self._executor.read(_STALE, parameters)]
+        return sorted({row[0] for row in await self._executor.read(_STALE, parameters)})
 
     async def reset(self, target_session_id: str, at: datetime) -> int:
         """Set the time of registration of all who listen for a session.
@@ -170,7 +174,8 @@ class Listeners:
         Returns:
             How many there are.
         """
-        parameters = {"target": target_session_id, "at": at}
+        instant = check_instant(at, "session_listeners.registered_at")
+        parameters = {"target": target_session_id, "at": instant}
         return (await self._executor.write(_RESET, parameters)).rowcount
 
 

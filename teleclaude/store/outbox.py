@@ -19,6 +19,7 @@ from teleclaude.store import outbox_statements as statements
 from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import HookEvent, Notification, OutboxStats, Webhook
+from teleclaude.store.values import check_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -89,20 +90,19 @@ def _kind(
     name: str, make: Callable[[Iterable[Any]], R], *, in_order_of: str | None = None
 ) -> _Kind[R]:
     table = metadata.tables[name]
-    locked = statements.claimable(table, in_order_of, lock=True)
     return _Kind(
         make=make,
         table=table,
         insert=insert(table),
         claim=statements.claim(table, in_order_of),
-        claimable=locked.select(),
+        claimable=statements.claimable(table, in_order_of),
         claim_by_id=statements.claim_by_id(table),
         claimed_by_token=statements.claimed_by_token(table),
         still_claimed=statements.still_claimed(table),
         delivered=_settlement(statements.delivered(table), table),
         failed=_settlement(statements.failed(table), table),
         peek=statements.peek(table, in_order_of),
-        stats=statements.stats(table),
+        stats=statements.stats(table, in_order_of),
         dead=statements.dead(table),
         requeue=statements.requeue(table),
         prune=statements.prune(table),
@@ -219,7 +219,7 @@ class Outbox(Generic[R]):
         values = {
             "now_": self._clock(),
             "error_": error,
-            "retry_at_": retry_at,
+            "retry_at_": check_instant(retry_at, f"{self._kind.table.name}.next_attempt_at"),
             "attempts_": max_attempts,
         }
         return await self._settle(self._kind.failed, claims, values)
@@ -244,7 +244,7 @@ class Outbox(Generic[R]):
         )
 
     async def dead(self, limit: int = 100) -> Sequence[R]:
-        """List rows that were given up, oldest first.
+        """List rows that were given up, in the order in which they were.
 
         Args:
             limit: How many at most.
@@ -325,7 +325,10 @@ class Outbox(Generic[R]):
 
 
 class HookOutbox(Outbox[HookEvent]):
-    """Hook events of agents; the events of one session are handed out strictly in their order."""
+    """Hook events of agents.
+
+    The events of one session are handed out strictly in their order, and to one claimer at a time.
+    """
 
     def __init__(self, context: StoreContext) -> None:
         """Make the store; `Db` and `db.transaction()` do."""

@@ -10,45 +10,49 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, case, delete, exists, func, not_, null, or_, select, update
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, ColumnElement, Delete, FromClause, Select, Table, Update
+    from sqlalchemy import ColumnElement, Delete, FromClause, Select, Table, Update
 
 PENDING: Final = "pending"
 DELIVERED: Final = "delivered"
 DEAD: Final = "dead"
 
 
-def claimable(table: Table, in_order_of: str | None, *, lock: bool) -> CTE:
-    """Find the ids of up to `limit_` rows that can be claimed at `now_`, oldest first.
+def claimable(table: Table, in_order_of: str | None) -> Select[Any]:
+    """Find and lock the ids of up to `limit_` rows that can be claimed at `now_`, oldest first.
 
     Two claimers at once never find the same row: the first locks it and the second passes over it.
-    A common table expression, because PostgreSQL may run a locking subquery more than once.
 
     Args:
         table: The outbox.
-        in_order_of: A column; rows with the same value in it are handed out in their order, and not
-            before the ones ahead of them are settled. `None`: each row stands for itself.
-        lock: Whether the rows are going to be claimed.
+        in_order_of: A column; rows with the same value in it are a queue: they are handed out in
+            their order, not before the ones ahead of them are settled, and to one claimer at a
+            time. `None`: each row stands for itself.
     """
     if in_order_of is None:
-        return _limited(table, select(table.c.id), _due(table), lock=lock).cte("claimable")
+        ready = select(table.c.id).where(_ready(table))
+        return _oldest(table, ready).with_for_update(skip_locked=True)
     # Whoever has locked the head of a queue has the queue: nobody else may take what follows. What
     # is not settled blocks what follows in every snapshot, so no isolation level is needed for it.
     queue = table.c[in_order_of]
-    ahead, follower, blocked = table.alias("ahead"), table.alias("follower"), table.alias("blocked")
-    is_head = not_(_exists_before(ahead, table, in_order_of))
-    heads = _limited(table, select(queue), and_(_due(table), is_head), lock=lock).cte("heads")
-    not_blocked = not_(_exists_before(blocked, follower, in_order_of, not_(_due(blocked))))
+    first = select(queue).where(_ready(table), _is_head(table, in_order_of))
+    heads = _oldest(table, first).with_for_update(skip_locked=True).cte("heads")
+    follower, waiting = table.alias("follower"), table.alias("waiting")
+    blocked = _exists_in_queue(
+        waiting, follower, in_order_of, waiting.c.id < follower.c.id, not_(_due(waiting))
+    )
     ready = (
         select(follower.c.id)
         .join(heads, heads.c[in_order_of] == follower.c[in_order_of])
-        .where(_pending(follower), _due(follower), not_blocked)
+        .where(_ready(follower), not_(blocked))
     )
-    return ready.order_by(follower.c.id).limit(bindparam("limit_")).cte("claimable")
+    # Not passing over what is locked: that would hand out what is behind it.
+    return _oldest(follower, ready).with_for_update(of=follower)
 
 
 def claim(table: Table, in_order_of: str | None) -> Update:
     """Claim what is claimable: for `token_`, from `now_` `until_` then."""
-    ids = claimable(table, in_order_of, lock=True)
+    # A common table expression, because PostgreSQL may run a subquery more than once.
+    ids = claimable(table, in_order_of).cte("claimable")
     mine = table.c.id.in_(select(ids.c.id))
     return _claim_where(table, mine).returning(*table.c)
 
@@ -59,14 +63,14 @@ def claim_by_id(table: Table) -> Update:
 
 
 def peek(table: Table, in_order_of: str | None) -> Select[Any]:
-    """Give the rows that could be claimed, without claiming them."""
-    ids = claimable(table, in_order_of, lock=False)
-    return select(table).where(table.c.id.in_(select(ids.c.id))).order_by(table.c.id)
+    """Give up to `limit_` rows that could be claimed at `now_`, oldest first."""
+    return _oldest(table, select(table).where(_could_be_claimed(table, in_order_of)))
 
 
 def claimed_by_token(table: Table) -> Select[Any]:
     """Give the rows that `token_` has claimed."""
-    return select(table).where(table.c.claim_token == bindparam("token_")).order_by(table.c.id)
+    mine = table.c.claim_token == bindparam("token_")
+    return select(table).where(_pending(table), mine).order_by(table.c.id)
 
 
 def still_claimed(table: Table) -> Select[Any]:
@@ -109,7 +113,7 @@ def failed(table: Table) -> Update:
 
 
 def dead(table: Table) -> Select[Any]:
-    """Give up to `limit_` rows that were given up, oldest first."""
+    """Give up to `limit_` rows that were given up, the one that was first comes first."""
     condition = and_(table.c.delivered_at.is_(None), table.c.dead_at.is_not(None))
     return _oldest(table, select(table).where(condition))
 
@@ -128,15 +132,16 @@ def requeue(table: Table) -> Update:
     )
 
 
-def stats(table: Table) -> Select[Any]:
-    """Count pending, claimed, dead and delivered rows, and find the oldest one due at `now_`."""
-    is_claimed = and_(_pending(table), table.c.claim_token.is_not(None), not_(_due(table)))
+def stats(table: Table, in_order_of: str | None) -> Select[Any]:
+    """Count pending, claimed, dead and delivered rows, and find the oldest claimable at `now_`."""
+    is_claimed = and_(_pending(table), _claimed(table))
+    first = select(table.c.created_at).where(_could_be_claimed(table, in_order_of))
     return select(
-        _count(table, and_(_pending(table), not_(is_claimed))),
+        _count(table, and_(_pending(table), not_(_claimed(table)))),
         _count(table, is_claimed),
         _count(table, and_(table.c.delivered_at.is_(None), table.c.dead_at.is_not(None))),
         _count(table, table.c.delivered_at.is_not(None)),
-        select(func.min(table.c.created_at)).where(_pending(table), _due(table)).scalar_subquery(),
+        _in_order(table, first).limit(1).scalar_subquery(),
     )
 
 
@@ -153,31 +158,56 @@ def _pending(rows: FromClause) -> ColumnElement[bool]:
 
 
 def _due(rows: FromClause) -> ColumnElement[bool]:
-    # What was never claimed is due whatever its producer's clock said.
+    # What was never claimed is due whatever its producer's clock said; so is what has no time.
     untouched = and_(rows.c.claim_token.is_(None), rows.c.attempt_count == 0)
-    return or_(rows.c.next_attempt_at <= bindparam("now_"), untouched)
+    timeless = rows.c.next_attempt_at.is_(None)
+    return or_(rows.c.next_attempt_at <= bindparam("now_"), untouched, timeless)
 
 
-def _limited(
-    table: Table, columns: Select[Any], condition: ColumnElement[bool], *, lock: bool
-) -> Select[Any]:
-    found = _oldest(table, columns.where(_pending(table), condition))
-    return found.with_for_update(skip_locked=True) if lock else found
+def _claimed(rows: FromClause) -> ColumnElement[bool]:
+    return and_(rows.c.claim_token.is_not(None), not_(_due(rows)))
 
 
-def _oldest(table: Table, rows: Select[Any]) -> Select[Any]:
+def _ready(rows: FromClause) -> ColumnElement[bool]:
+    return and_(_pending(rows), _due(rows))
+
+
+def _is_head(table: Table, in_order_of: str) -> ColumnElement[bool]:
+    # A scalar subquery, because as NOT EXISTS some planners compare all rows of a queue with all.
+    first, other = table.alias("first"), table.alias("other")
+    in_queue = select(first.c.id).where(
+        _pending(first), first.c[in_order_of] == table.c[in_order_of]
+    )
+    is_first = table.c.id == _in_order(first, in_queue).limit(1).scalar_subquery()
+    # A later row can be claimed where the first was settled and has come back, or was committed
+    # after it; whoever has any of the queue has all of it.
+    is_taken = _exists_in_queue(other, table, in_order_of, _claimed(other))
+    return and_(is_first, not_(is_taken))
+
+
+def _could_be_claimed(table: Table, in_order_of: str | None) -> ColumnElement[bool]:
+    if in_order_of is None:
+        return _ready(table)
+    other = table.alias("other")
+    in_the_way = or_(other.c.claim_token.is_not(None), other.c.id < table.c.id)
+    is_blocked = _exists_in_queue(other, table, in_order_of, not_(_due(other)), in_the_way)
+    return and_(_ready(table), not_(is_blocked))
+
+
+def _oldest(table: FromClause, rows: Select[Any]) -> Select[Any]:
+    return _in_order(table, rows).limit(bindparam("limit_"))
+
+
+def _in_order(table: FromClause, rows: Select[Any]) -> Select[Any]:
     # By the whole index: both instants are null in pending rows, but not every planner knows that
     # an index whose first columns are null in all rows gives the order of the next one.
-    order = (table.c.delivered_at, table.c.dead_at, table.c.id)
-    return rows.order_by(*order).limit(bindparam("limit_"))
+    return rows.order_by(table.c.delivered_at, table.c.dead_at, table.c.id)
 
 
-def _exists_before(
-    earlier: FromClause, row: FromClause, queue: str, *conditions: ColumnElement[bool]
+def _exists_in_queue(
+    other: FromClause, row: FromClause, queue: str, *conditions: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    return exists().where(
-        _pending(earlier), earlier.c[queue] == row.c[queue], earlier.c.id < row.c.id, *conditions
-    )
+    return exists().where(_pending(other), other.c[queue] == row.c[queue], *conditions)
 
 
 def _claim_where(table: Table, condition: ColumnElement[bool]) -> Update:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from sqlalchemy import bindparam, delete, select
 
 from teleclaude.errors import InvalidValueError
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class PendingDeletions:
             "deletion_type": deletion_type,
             "created_at": self._clock(),
         }
-        await self._executor.write(self._add, row)
+        await self._executor.write(self._add, checked(_TABLE, row))
 
     async def clear(self, session_id: str, deletion_type: DeletionType = "user_input") -> int:
         """Forget all messages of a session.

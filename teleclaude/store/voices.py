@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, select
 
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import Voice
 
@@ -49,7 +50,7 @@ class Voices:
             "voice": voice,
             "assigned_at": self._clock(),
         }
-        await self._executor.write(self._assign, row)
+        await self._executor.write(self._assign, checked(_TABLE, row))
 
     async def get(self, voice_id: str) -> Voice | None:
         """Give the voice of a session, or `None` when it has none."""

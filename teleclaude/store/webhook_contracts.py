@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, select, update
 
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import Contract
 
@@ -53,7 +54,7 @@ class WebhookContracts:
             "created_at": now,
             "updated_at": now,
         }
-        await self._executor.write(self._upsert, row)
+        await self._executor.write(self._upsert, checked(_TABLE, row))
 
     async def deactivate(self, contract_id: str) -> bool:
         """Stop a subscription; it is kept.
