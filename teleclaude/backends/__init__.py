@@ -12,6 +12,7 @@ from teleclaude.backends.contract import (
 from teleclaude.backends.discovery import InstalledBackend, installed_backends, load_backend
 from teleclaude.backends.hookspecs import CONTRACT_VERSION, hookimpl
 from teleclaude.backends.settings import BackendSettings
+from teleclaude.backends.upserts import upsert_on_conflict
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -28,4 +29,5 @@ __all__ = [
     "hookimpl",
     "installed_backends",
     "load_backend",
+    "upsert_on_conflict",
 ]
