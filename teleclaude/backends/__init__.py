@@ -8,6 +8,7 @@ from teleclaude.backends.contract import (
     InstanceLock,
     LockHolder,
     LogicalType,
+    locked,
 )
 from teleclaude.backends.discovery import InstalledBackend, installed_backends, load_backend
 from teleclaude.backends.hookspecs import CONTRACT_VERSION, hookimpl
@@ -29,5 +30,6 @@ __all__ = [
     "hookimpl",
     "installed_backends",
     "load_backend",
+    "locked",
     "upsert_on_conflict",
 ]

@@ -1,4 +1,4 @@
-"""The words core and backends use with each other: plain data and protocols, no behaviour."""
+"""The words core and backends use with each other: plain data and protocols."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - NamedTuple fields are resolved by documentation tools
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
+
+from teleclaude.errors import InstanceLockedError
 
 DAEMON_LOCK: Final = "daemon"
 """The name of the instance lock that the daemon holds as long as it lives."""
@@ -100,6 +102,18 @@ class LockHolder(NamedTuple):
         where = f" on {self.host}" if self.host else ""
         when = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         return f"{who}{where}{when}"
+
+
+def locked(name: str, location: str, holder: LockHolder) -> InstanceLockedError:
+    """Give the error for a lock that somebody else holds, in the same words on every engine.
+
+    Args:
+        name: What is locked.
+        location: Where the database is, without secrets.
+        holder: Who has the lock.
+    """
+    message = f"A {name} already uses the database {location}: {holder}."
+    return InstanceLockedError(message, hint="Stop it first, or use another database.")
 
 
 class InstanceLock(Protocol):
