@@ -16,7 +16,7 @@ _INTERRUPTED: Final = 130
 
 _DESCRIPTION: Final = """Keep the state of AI-agent sessions: sessions, events, memory.
 
-Start the daemon with `teleclaude run`. Without any configuration it keeps its data in ~/.teleclaude;
+Start the daemon with `teleclaude run`. Without any configuration its data is in ~/.teleclaude;
 `teleclaude backends` lists which databases it can use.
 """
 

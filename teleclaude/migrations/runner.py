@@ -47,8 +47,8 @@ BASE: Final = "base"
 HEAD: Final = "head"
 
 _ALEMBIC: Final = threading.Lock()
-"""Alembic keeps the migration that is running in global variables (`alembic.op`), so a process runs one
-at a time, of whatever database, in whatever task or thread."""
+"""Alembic keeps the migration that is running in global variables (`alembic.op`), so a process runs
+one at a time, of whatever database, in whatever task or thread."""
 
 _POLL: Final = 0.02
 """Seconds between two looks whether another migration of this process has ended."""
@@ -345,7 +345,7 @@ class Migrator:
 @asynccontextmanager
 async def _alone() -> AsyncIterator[None]:
     # Never blocking: the one that is waited for may be a task of this very thread.
-    while not _ALEMBIC.acquire(blocking=False):
+    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - no event crosses event loops
         await asyncio.sleep(_POLL)
     try:
         yield
