@@ -223,7 +223,7 @@ async def test_idle_connections_may_end(
 async def test_connections_that_end_unnoticed(
     db: Db, provisioner: Provisioner, migrated_section: Section
 ) -> None:
-    """What has sent a statement into a dead connection is repeated if it only reads or is undone."""
+    """What was sent into a dead connection is repeated if it only reads or was undone."""
     await db.sessions.create("mac", None, "api", session_id="1")
     for number in range(3):
         await idle_connections(db)
