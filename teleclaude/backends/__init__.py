@@ -10,10 +10,12 @@ from teleclaude.backends.contract import (
     LogicalType,
     SearchWord,
     TextSearch,
+    locked,
 )
 from teleclaude.backends.discovery import InstalledBackend, installed_backends, load_backend
 from teleclaude.backends.hookspecs import CONTRACT_VERSION, hookimpl
 from teleclaude.backends.settings import BackendSettings
+from teleclaude.backends.upserts import upsert_on_conflict
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -32,4 +34,6 @@ __all__ = [
     "hookimpl",
     "installed_backends",
     "load_backend",
+    "locked",
+    "upsert_on_conflict",
 ]

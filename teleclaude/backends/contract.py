@@ -1,4 +1,4 @@
-"""The words core and backends use with each other: plain data and protocols, no behaviour."""
+"""The words core and backends use with each other: plain data and protocols."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import ColumnElement, Executable
+
+from teleclaude.errors import InstanceLockedError
 
 DAEMON_LOCK: Final = "daemon"
 """The name of the instance lock that the daemon holds as long as it lives."""
@@ -140,6 +142,18 @@ class TextSearch:
     owned: frozenset[str]
     match: ColumnElement[bool]
     query: Callable[[Sequence[SearchWord]], str]
+
+
+def locked(name: str, location: str, holder: LockHolder) -> InstanceLockedError:
+    """Give the error for a lock that somebody else holds, in the same words on every engine.
+
+    Args:
+        name: What is locked.
+        location: Where the database is, without secrets.
+        holder: Who has the lock.
+    """
+    message = f"A {name} already uses the database {location}: {holder}."
+    return InstanceLockedError(message, hint="Stop it first, or use another database.")
 
 
 class InstanceLock(Protocol):

@@ -14,10 +14,10 @@ from teleclaude.errors import TeleclaudeError
 _INTERRUPTED: Final = 130
 """What a shell reports for a process that SIGINT (2) ended: 128 + 2."""
 
-_DESCRIPTION: Final = """Keep the state of AI-agent sessions: sessions, hook events, notifications, memory.
+_DESCRIPTION: Final = """Keep the state of AI-agent sessions: sessions, events, memory.
 
-Start the daemon with `teleclaude run`. Without any configuration it uses a SQLite database in
-~/.teleclaude; other databases come as backends (see `teleclaude backends`).
+Start the daemon with `teleclaude run`. Without any configuration its data is in ~/.teleclaude;
+`teleclaude backends` lists which databases it can use.
 """
 
 

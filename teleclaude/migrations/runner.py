@@ -6,8 +6,10 @@ One tree of revisions for all engines. What an engine needs around a migration i
 
 from __future__ import annotations
 
+import asyncio
 import os
-from contextlib import contextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -21,11 +23,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, table
 from sqlalchemy.engine.mock import MockConnection
 
-from teleclaude.backends import DAEMON_LOCK
+from teleclaude.backends import DAEMON_LOCK, locked
 from teleclaude.backends.translation import translated
 from teleclaude.errors import (
     AdoptionError,
-    InstanceLockedError,
     MigrationError,
     SchemaOutdatedError,
     SchemaTooNewError,
@@ -34,7 +35,7 @@ from teleclaude.errors import (
 from teleclaude.migrations.differences import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, MetaData
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -45,6 +46,13 @@ _HERE: Final = Path(__file__).parent
 
 BASE: Final = "base"
 HEAD: Final = "head"
+
+_ALEMBIC: Final = threading.Lock()
+"""Alembic keeps the migration that is running in global variables (`alembic.op`), so a process runs
+one at a time, of whatever database, in whatever task or thread."""
+
+_POLL: Final = 0.02
+"""Seconds between two looks whether another migration of this process has ended."""
 
 _COMPARE: Final = {"compare_type": True, "compare_server_default": True}
 
@@ -237,7 +245,7 @@ class Migrator:
         with translated(self._backend, self._settings.location):
             # Fresh databases have nothing to lose, and a copy of one would only confuse.
             backup = await self._backend.backup(self._engine, self._settings) if before else None
-            async with self._engine.connect() as connection:
+            async with _alone(), self._engine.connect() as connection:
                 actual = await connection.run_sync(self._apply, wanted, forward)
         return Migrated(actual, wanted, backup)
 
@@ -324,8 +332,7 @@ class Migrator:
     async def _refuse_beside_daemon(self) -> None:
         holder = await self._backend.lock_holder(self._settings, DAEMON_LOCK)
         if holder is not None:
-            message = f"A daemon uses this database: {holder} ({self._settings.location})."
-            raise InstanceLockedError(message, hint="Stop it first.")
+            raise locked(DAEMON_LOCK, self._settings.location, holder)
 
     def _check_rows(
         self,
@@ -351,6 +358,17 @@ class Migrator:
             raise MigrationError(
                 message, hint="This is a defect of the revision; please report it."
             )
+
+
+@asynccontextmanager
+async def _alone() -> AsyncIterator[None]:
+    # Never blocking: the one that is waited for may be a task of this very thread.
+    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - no event crosses event loops
+        await asyncio.sleep(_POLL)
+    try:
+        yield
+    finally:
+        _ALEMBIC.release()
 
 
 @contextmanager

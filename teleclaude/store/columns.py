@@ -91,4 +91,8 @@ def _same(target: Column[object], stored: object, wanted: object) -> bool:
         # Python calls 1, 1.0 and True equal; a document does not.
         where = target.type.where
         return dump_document(stored, where) == dump_document(wanted, where)
-    return type(stored) is type(wanted) and stored == wanted
+    # Members of a text enumeration are the text they are; True is not the number 1.
+    alike = isinstance(wanted, type(stored)) and isinstance(wanted, bool) is isinstance(
+        stored, bool
+    )
+    return alike and stored == wanted

@@ -109,7 +109,11 @@ class Db(Stores):
             SchemaTooNewError: It is newer.
             StoreUnavailableError: The database does not exist or cannot be reached.
         """
-        await self.migrator.require_head()
+        try:
+            await self.migrator.require_head()
+        except BaseException:
+            await self.close()
+            raise
         self._executor.open()
 
     async def close(self) -> None:
@@ -119,11 +123,7 @@ class Db(Stores):
 
     async def __aenter__(self) -> Self:
         """Open the store."""
-        try:
-            await self.open()
-        except BaseException:
-            await self.close()
-            raise
+        await self.open()
         return self
 
     async def __aexit__(

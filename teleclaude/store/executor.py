@@ -43,6 +43,12 @@ _UNDONE_BY_COMMIT: Final = SAFE | {ErrorKind.INTEGRITY, ErrorKind.FULL, ErrorKin
 """Failures of a COMMIT that are known to have rolled the transaction back."""
 
 
+_LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
+"""There is no connection any more."""
+
+_ENDED: Final = "The transaction has ended."
+
+
 class Written(NamedTuple):
     """What a changing statement did.
 
@@ -228,26 +234,27 @@ class EngineExecutor:
             stack.callback(self._in_transaction.discard, task)
             connection = await begin(stack)
             tx = TransactionExecutor(connection, self._backend, self._location)
-            stack.callback(tx.end)
+            stack.push_async_callback(tx.end)
             yield tx
-            await self._commit(connection, tx)
+            await tx.commit()
 
     async def _begin(self, stack: AsyncExitStack) -> AsyncConnection:
         with translated(self._backend, self._location):
             async with AsyncExitStack() as attempt:
-                connection = await attempt.enter_async_context(self._engine.connect())
+                connection = await self._engine.connect()
+                attempt.push_async_callback(self._release, connection)
                 await connection.begin()
                 stack.push_async_exit(attempt.pop_all())
                 return connection
 
-    async def _commit(self, connection: AsyncConnection, tx: TransactionExecutor) -> None:
-        tx.check_usable()
-        with translated(self._backend, self._location):
-            try:
-                await connection.commit()
-            except Exception as error:
-                if self._backend.classify_error(error) not in _UNDONE_BY_COMMIT:
-                    raise outcome_unknown(self._location) from error
+    async def _release(self, connection: AsyncConnection) -> None:
+        """Give a connection back, rolling back what was not committed."""
+        try:
+            await connection.__aexit__(None, None, None)
+        except Exception as error:
+            # Where there is no connection any more, the engine has rolled back by itself; what the
+            # caller must hear is the error that led here, if there is one.
+            if self._backend.classify_error(error) not in _LOST:
                 raise
 
     @asynccontextmanager
@@ -319,23 +326,38 @@ class TransactionExecutor:
         """Run a unit of work as part of this transaction."""
         return await unit(self)
 
-    def end(self) -> None:
-        """Refuse every further statement: the transaction is over."""
-        self._unusable = "The transaction has ended."
-
-    def check_usable(self) -> None:
-        """Raise if the transaction has failed or ended.
+    async def commit(self) -> None:
+        """Commit, after the statement that is running.
 
         Raises:
-            StoreError: It can run no statement and cannot be committed.
+            StoreError: A statement failed, so there is nothing that could be committed.
+            StoreUnavailableError: The connection broke; `outcome_unknown` is set.
         """
+        async with self._one_at_a_time:
+            self._check_usable()
+            self._unusable = _ENDED
+            with translated(self._backend, self._location):
+                try:
+                    await self._connection.commit()
+                except Exception as error:
+                    if self._backend.classify_error(error) not in _UNDONE_BY_COMMIT:
+                        raise outcome_unknown(self._location) from error
+                    raise
+
+    async def end(self) -> None:
+        """Refuse every further statement, and wait for the one that another task is running."""
+        self._unusable = _ENDED
+        async with self._one_at_a_time:
+            pass
+
+    def _check_usable(self) -> None:
         if self._unusable is not None:
             raise StoreError(self._unusable, hint="Begin a new transaction.")
 
     @asynccontextmanager
     async def _statement(self) -> AsyncIterator[None]:
         async with self._one_at_a_time:
-            self.check_usable()
+            self._check_usable()
             try:
                 with translated(self._backend, self._location):
                     yield

@@ -305,7 +305,7 @@ class Sessions:
         statement = _prefix_statement(include_closed, beyond is not None)
         return _records(await self._executor.read(statement, bounds))
 
-    async def update(self, session_id: str, **fields: object) -> tuple[str, ...]:
+    async def update(self, session_id: str, /, **fields: object) -> tuple[str, ...]:
         """Change fields of a session; what is already so is not written.
 
         Setting `last_message_sent` or `last_output_raw` to a text also sets `last_message_sent_at`

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, select
 
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Settings:
             value: The value.
         """
         row = {"key": key, "value": value, "updated_at": self._clock()}
-        await self._executor.write(self._set, row)
+        await self._executor.write(self._set, checked(_TABLE, row))
 
     async def all(self) -> dict[str, str]:
         """Give all values by key, in the order of the keys."""

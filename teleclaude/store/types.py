@@ -134,7 +134,6 @@ class UtcDateTime(_Logical):
     """An instant: aware, UTC, microseconds.
 
     Stored as text of fixed width where the engine's type is text, so that text order is time order.
-    A backend whose type is a date-and-time type must give aware values in UTC.
     """
 
     impl = Text
@@ -152,11 +151,10 @@ class UtcDateTime(_Logical):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Read the text form where that is how the engine stores it."""
         del dialect, coltype
-        if not self._is_text:
-            return None
+        where = self.where
 
-        def process(value: str | None) -> datetime | None:
-            return None if value is None else datetime.fromisoformat(value)
+        def process(value: object) -> datetime | None:
+            return None if value is None else values.load_instant(value, where)
 
         return process
 
@@ -174,9 +172,10 @@ class JsonDocument(_Logical):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Parse text; a driver that parses JSON itself has done it already."""
         del dialect, coltype
+        where = self.where
 
         def process(value: object) -> object:
-            return values.load_document(value) if isinstance(value, str) else value
+            return values.load_document(value, where) if isinstance(value, str) else value
 
         return process
 

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from teleclaude.errors import InvalidValueError
+from teleclaude.errors import InvalidValueError, StoreError
 
 Document: TypeAlias = dict[str, object] | list[object]
 """A JSON object or array, as the store takes and gives it."""
@@ -26,6 +26,7 @@ INT64_MAX: Final = 2**63 - 1
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _EXPONENT: Final = re.compile(_STRING + r"|-?\d+(?:\.\d+)?e\+\d+")
+_NEGATIVE_ZERO: Final = re.compile(_STRING + r"|-0\.0(?!\d)")
 _LONG_INTEGER: Final = re.compile(_STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])")
 _MANY_DIGITS: Final = re.compile(r"\d{19}")
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -162,6 +163,35 @@ def format_instant(value: datetime) -> str:
     return value.isoformat(timespec="microseconds")
 
 
+def load_instant(value: object, where: str) -> datetime:
+    """Take an instant as an engine gives it, or as somebody's own SQL left it.
+
+    What has no time zone is UTC: so do engines write "now" into a text column, and so do drivers
+    give the ends of time, which they call infinity.
+
+    Args:
+        value: A `datetime`, or text that `format_instant` wrote.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        The instant in UTC.
+
+    Raises:
+        StoreError: It is no instant.
+    """
+    try:
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(instant, datetime):
+            return instant if instant.tzinfo is UTC else _in_utc(instant)
+    except (ValueError, OverflowError):
+        pass
+    raise _unreadable(where, "a date and time")
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
 def dump_document(value: object, where: str) -> str:
     """Write a document as the JSON text that means the same on every engine.
 
@@ -195,13 +225,31 @@ def dump_document(value: object, where: str) -> str:
         raise invalid(where, "contains a NUL character, which cannot be stored")
     if _MANY_DIGITS.search(text) and not all(map(_fits, _LONG_INTEGER.findall(text))):
         raise invalid(where, "contains an integer that does not fit into 64 bits")
+    if "-0.0" in text:
+        text = _NEGATIVE_ZERO.sub(_without_sign, text)
     return _EXPONENT.sub(_without_exponent, text) if "e+" in text else text
 
 
-def load_document(text: str) -> Document:
-    """Read JSON text that `dump_document` wrote, or an engine's rendering of it."""
-    document: Document = json.loads(text)
+def load_document(text: str, where: str) -> Document:
+    """Read JSON text that `dump_document` wrote, or an engine's rendering of it.
+
+    Args:
+        text: The text.
+        where: The column as `table.column`, for the error.
+
+    Raises:
+        StoreError: It is no JSON.
+    """
+    try:
+        document: Document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _unreadable(where, "a JSON document") from None
     return document
+
+
+def _unreadable(where: str, expected: str) -> StoreError:
+    message = f"A value stored in {where} is not {expected}."
+    return StoreError(message, hint="Something else than TeleClaude wrote it; correct it by hand.")
 
 
 def _fits(token: str) -> bool:
@@ -211,6 +259,10 @@ def _fits(token: str) -> bool:
 def _without_exponent(match: re.Match[str]) -> str:
     token = match[0]
     return token if token.startswith('"') else f"{float(token):.1f}"
+
+
+def _without_sign(match: re.Match[str]) -> str:
+    return match[0] if match[0].startswith('"') else "0.0"
 
 
 def _first_sentence(error: Exception) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from postgres_server import PostgresServer
     from teleclaude.backends import Backend
 
+_TURNS = 10
+
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -78,6 +80,10 @@ async def is_encrypted(backend: Backend, server: PostgresServer, **given: Any) -
             return bool(await connection.scalar(statement))
     finally:
         await engine.dispose()
+        # The event loop closes the socket of a failed handshake a few turns later; a test must not
+        # end before that.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from teleclaude.backends import hookimpl
+from sqlalchemy.dialects.postgresql import insert
+
+from teleclaude.backends import hookimpl, upsert_on_conflict
 from teleclaude_postgres.columns import COLUMN_TYPES
 from teleclaude_postgres.migrations import migration_context
 from teleclaude_postgres.search import text_search
 from teleclaude_postgres.settings import PostgresSettings
-from teleclaude_postgres.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -53,8 +54,8 @@ def teleclaude_create_engine(settings: PostgresSettings) -> AsyncEngine:
 def teleclaude_upsert(
     table: Table, index_elements: Sequence[str], update_columns: Sequence[str]
 ) -> Executable:
-    """Build an upsert; see `teleclaude_postgres.upsert`."""
-    return upsert(table, index_elements, update_columns)
+    """Build INSERT ... ON CONFLICT."""
+    return upsert_on_conflict(insert(table), index_elements, update_columns)
 
 
 @hookimpl

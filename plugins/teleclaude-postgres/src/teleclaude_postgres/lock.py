@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from teleclaude.backends import LockHolder
-from teleclaude.errors import InstanceLockedError
+from teleclaude.backends import LockHolder, locked
 from teleclaude_postgres.advisory import advisory_key
 from teleclaude_postgres.connecting import connect
 from teleclaude_postgres.pooler import require_lock_address, require_own_session
@@ -181,9 +180,7 @@ async def _acquire(
     holder = await _read_holder(connection, name) or LockHolder(None, None, None)
     if taken:
         return AdvisoryLock(connection, backend, holder)
-    message = f"The {name} lock of the database {settings.location} is held by {holder}."
-    hint = "Only one can run on a database; stop that one first, or use another database."
-    raise InstanceLockedError(message, hint=hint)
+    raise locked(name, settings.location, holder)
 
 
 async def _unlock_and_close(connection: DriverConnection) -> None:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Integer, Text
 from sqlalchemy.dialects.sqlite import insert
 
-from teleclaude.backends import Capabilities, ErrorKind, LogicalType, hookimpl
+from teleclaude.backends import (
+    Capabilities,
+    ErrorKind,
+    LogicalType,
+    hookimpl,
+    upsert_on_conflict,
+)
 from teleclaude_sqlite import engine as engine_
 from teleclaude_sqlite import errors, lock, migrations, search, upkeep
 from teleclaude_sqlite.settings import SqliteSettings
@@ -85,13 +91,7 @@ def teleclaude_upsert(
     table: Table, index_elements: Sequence[str], update_columns: Sequence[str]
 ) -> Executable:
     """Build INSERT ... ON CONFLICT."""
-    statement = insert(table)
-    if not update_columns:
-        return statement.on_conflict_do_nothing(index_elements=index_elements)
-    return statement.on_conflict_do_update(
-        index_elements=index_elements,
-        set_={name: statement.excluded[name] for name in update_columns},
-    )
+    return upsert_on_conflict(insert(table), index_elements, update_columns)
 
 
 @hookimpl

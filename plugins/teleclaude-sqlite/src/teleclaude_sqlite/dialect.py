@@ -1,10 +1,13 @@
-"""SQLAlchemy's aiosqlite dialect with three habits changed.
+"""SQLAlchemy's aiosqlite dialect with four habits changed.
 
 * The driver stays in autocommit (`isolation_level=None`). sqlite3's own transaction control opens
 no
   transaction for DDL, SAVEPOINT or SELECT; a `begin` listener in `engine.py` opens them all.
 * COMMIT and ROLLBACK without a transaction are not sent: each would cost a hop to the driver's
 thread.
+* A connection that is thrown away, because what ran on it was cancelled, is rolled back before it
+  is closed. SQLite keeps a closed connection, and its locks, until the last of its statements is
+  finalised (https://www.sqlite.org/c3ref/close.html), which Python may do much later.
 * Integer primary keys are AUTOINCREMENT, because an id that was given once must never come back
   (https://www.sqlite.org/autoinc.html).
 """
@@ -54,6 +57,14 @@ class TeleclaudeSqliteDialect(SQLiteDialect_aiosqlite):
         """Commit if there is something to commit."""
         if dbapi_connection.driver_connection.in_transaction:
             dbapi_connection.commit()
+
+    def do_terminate(self, dbapi_connection: DBAPIConnection) -> None:
+        """Roll back what may be open, after what the driver's thread is doing, then close."""
+        driver = dbapi_connection.driver_connection
+        if driver._connection is not None:  # noqa: SLF001 - as SQLAlchemy's own dialect does
+            # Put into the thread's queue without waiting: this task may be cancelled once more.
+            driver._tx.put_nowait((None, driver._connection.rollback))  # noqa: SLF001
+        super().do_terminate(dbapi_connection)
 
 
 def register() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -13,8 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from teleclaude_sqlite import dialect
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -89,9 +88,10 @@ def prepare_storage(settings: SqliteSettings) -> None:
     Raises:
         OSError: The directory or file cannot be created.
     """
-    make_directory(settings.path.parent)
+    path = settings.real_path  # of a symbolic link that leads nowhere yet, where it leads
+    make_directory(path.parent)
     try:
-        descriptor = os.open(settings.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _FILE_MODE)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _FILE_MODE)
     except FileExistsError:
         # Closing any descriptor of a database drops SQLite's locks on it, so an existing one is
         # never opened by hand (https://www.sqlite.org/howtocorrupt.html, section 2.2).
@@ -130,7 +130,8 @@ def check_file(path: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, "it does not exist", str(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a directory", str(path))
-    if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):
+    directory = Path(os.path.realpath(path)).parent  # where SQLite puts its files beside this one
+    if not os.access(path, os.R_OK | os.W_OK) or not os.access(directory, os.W_OK):
         reason = "the file and its directory must be readable and writable"
         raise PermissionError(errno.EACCES, reason, str(path))
 

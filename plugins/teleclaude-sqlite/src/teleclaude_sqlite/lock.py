@@ -19,8 +19,7 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from teleclaude.backends import LockHolder
-from teleclaude.errors import InstanceLockedError
+from teleclaude.backends import LockHolder, locked
 from teleclaude_sqlite.engine import check_file, make_directory
 
 if TYPE_CHECKING:
@@ -69,8 +68,7 @@ async def instance_lock(settings: SqliteSettings, name: str) -> AsyncIterator[Fi
     try:
         await asyncio.to_thread(lock.acquire, timeout=_PATIENCE)
     except Timeout:
-        message = f"Another {name} uses this database: {_read_holder(path)} ({settings.location})."
-        raise InstanceLockedError(message, hint="Stop it first.") from None
+        raise locked(name, settings.location, _read_holder(path)) from None
     try:
         _write_holder(path, holder)
         yield FileInstanceLock(holder)

@@ -52,4 +52,6 @@ class SqliteSettings(BackendSettings):
     @property
     def real_path(self) -> Path:
         """The file itself, behind any symbolic links: what two processes must agree on."""
-        return self.path.resolve()
+        return Path(
+            os.path.realpath(self.path)
+        )  # unlike resolve(), no error where links go in circles
