@@ -122,12 +122,13 @@ OPEN = """
 import asyncio, os, sys
 from teleclaude import Db, StoreError, load_config
 
-async def use(config):
-    async with Db(config) as db:
+async def use(db):
+    async with db:
         await db.settings.set("key", "value")
 
 # Everything that has to be read from the installation is read while that is allowed.
-first, second = (load_config(path, environ={}) for path in sys.argv[1:])
+first, second = (Db(load_config(path, environ={})) for path in sys.argv[1:])
+second.migrator.history()
 asyncio.run(use(first))
 if os.geteuid() == 0:
     os.setgroups([])

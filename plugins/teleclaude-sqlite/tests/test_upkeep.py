@@ -136,3 +136,20 @@ async def test_maintenance_of_what_is_gone(file_config: Config) -> None:
     with pytest.raises(StoreUnavailableError, match="There is no database"):
         await db.maintain()
     await db.close()
+
+
+async def test_a_cancelled_backup_stops_and_leaves_nothing(file_config: Config) -> None:
+    """Cancelled at any moment it stops soon, leaves no file, and the database goes on working."""
+    backend, settings = file_config.backend, file_config.database
+    async with Db(file_config) as db:
+        await db.settings.set("large", "x" * 50_000_000)
+        directory = Path(settings.location).parent
+        before = {path.name for path in directory.iterdir()}
+        for delay in (0, 0.001, 0.003, 0.006, 0.01):
+            task = asyncio.ensure_future(backend.backup(db._engine, settings))
+            await asyncio.sleep(delay)
+            task.cancel()
+            await asyncio.wait([task], timeout=5)
+            assert task.cancelled()
+            assert {path.name for path in directory.iterdir()} == before
+        await db.settings.set("key", "value")

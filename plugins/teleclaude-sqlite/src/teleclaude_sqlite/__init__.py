@@ -129,11 +129,10 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
 
 
 @hookimpl
-def teleclaude_backup(
-    engine: AsyncEngine, settings: SqliteSettings, destination: Path | None
-) -> Awaitable[Path]:
+def teleclaude_backup(settings: SqliteSettings, destination: Path | None) -> Awaitable[Path]:
     """Copy with SQLite's online backup."""
-    return upkeep.backup(engine, destination or upkeep.backup_path(settings.path))
+    path = settings.path
+    return upkeep.backup(path, destination or upkeep.backup_path(path))
 
 
 @hookimpl
