@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.exc import OperationalError
+
+from teleclaude.backends import ErrorKind
 from teleclaude.errors import MigrationError
+from teleclaude_sqlite.errors import classify_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, RootTransaction
 
 _PATIENCE: Final = 600
 """Seconds to wait for another process that is migrating."""
+
+_TURN: Final = 200
+"""Milliseconds SQLite waits at a time: so long it notices neither cancellation nor SIGTERM."""
 
 
 @contextmanager
@@ -35,10 +43,10 @@ def migration_context(connection: Connection) -> Iterator[Mapping[str, object]]:
         MigrationError: The migration left references without a target.
     """
     timeout = _pragma(connection, "busy_timeout")
-    _pragma(connection, f"busy_timeout = {_PATIENCE * 1000}")
+    _pragma(connection, f"busy_timeout = {_TURN}")
     _pragma(connection, "foreign_keys = OFF")
     try:
-        with connection.begin():
+        with _begin(connection):
             violations = _violations(connection)
             sequences = _sequences(connection)
             yield {"render_as_batch": True, "transactional_ddl": True}
@@ -47,6 +55,17 @@ def migration_context(connection: Connection) -> Iterator[Mapping[str, object]]:
     finally:
         _pragma(connection, "foreign_keys = ON")
         _pragma(connection, f"busy_timeout = {timeout}")
+
+
+def _begin(connection: Connection) -> RootTransaction:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return connection.begin()
+        except OperationalError as error:
+            busy = error.orig is not None and classify_error(error.orig) is ErrorKind.BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
 
 
 def _pragma(connection: Connection, pragma: str) -> object:

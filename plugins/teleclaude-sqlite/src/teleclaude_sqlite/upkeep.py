@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 _PAGES: Final = 2048
 """Pages copied between two looks at whether to go on: 8 MiB, a few milliseconds."""
+
+_MAINTENANCE_PATIENCE: Final = 200
+"""Milliseconds that housekeeping waits for other writers."""
 
 _INSTRUCTIONS: Final = 100_000
 """The same for the check of the copy, in instructions of SQLite's virtual machine."""
@@ -102,8 +105,18 @@ async def maintain(engine: AsyncEngine) -> Sequence[str]:
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.exec_driver_sql("PRAGMA optimize")
-        # PASSIVE waits for nobody; what it cannot move yet, the next run will.
-        result = await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
-        _busy, pages, moved = (int(value) for value in result.one())
+        timeout = (await connection.exec_driver_sql("PRAGMA busy_timeout")).scalar_one()
+        # Not worth waiting for: what waits in SQLite cannot be cancelled, and there is a next run.
+        await connection.exec_driver_sql(f"PRAGMA busy_timeout = {_MAINTENANCE_PATIENCE}")
+        try:
+            return await _maintain(connection)
+        finally:
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout = {timeout}")
+
+
+async def _maintain(connection: AsyncConnection) -> Sequence[str]:
+    await connection.exec_driver_sql("PRAGMA optimize")
+    # PASSIVE waits for nobody; what it cannot move yet, the next run will.
+    result = await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+    _busy, pages, moved = (int(value) for value in result.one())
     return ("statistics refreshed", f"{moved} of {pages} pages of the write-ahead log moved")
