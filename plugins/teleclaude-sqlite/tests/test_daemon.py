@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ async def test_can_be_stopped_while_it_waits_for_the_file(
     """Waiting to make the schema does not keep it from stopping in time."""
     async with daemon(None, home=tmp_path, TELECLAUDE_DB_PATH=str(locked_file)) as process:
         await process.until("instance lock taken")
+        await asyncio.sleep(1)  # until it waits for the file, of which nothing tells
         end = await process.stop()
     assert (end.code, end.complaint) == (0, "")
     assert end.seconds < 2

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
+from teleclaude.backends import ErrorKind
 from teleclaude_sqlite import dialect
+from teleclaude_sqlite.errors import classify_error
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
     from teleclaude_sqlite.settings import SqliteSettings
 
 POOL_SIZE: Final = 8
 """Connections kept open. Readers beyond this many wait; writers take turns anyway."""
+
+_PAUSE: Final = 0.01
+"""Seconds between two attempts to switch a new file to write-ahead logging."""
 
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -70,13 +79,27 @@ def setup_connection(connection: DBAPIConnection, settings: SqliteSettings) -> N
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {round(settings.busy_timeout * 1000)}",
-        "journal_mode = WAL",
         f"synchronous = {settings.synchronous}",
         "foreign_keys = ON",
         f"cache_size = -{settings.cache_size * 1024}",  # negative: KiB instead of pages
     ):
         cursor.execute(f"PRAGMA {pragma}")
+    _switch_to_wal(cursor, settings.busy_timeout)
     cursor.close()
+
+
+def _switch_to_wal(cursor: DBAPICursor, patience: float) -> None:
+    # When two processes do this to a new file at once, SQLite refuses one of them without waiting.
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if classify_error(error) is not ErrorKind.BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        await_only(asyncio.sleep(_PAUSE))
 
 
 def prepare_storage(settings: SqliteSettings) -> None:
