@@ -42,7 +42,6 @@ SAFE: Final = frozenset(
 _UNDONE_BY_COMMIT: Final = SAFE | {ErrorKind.INTEGRITY, ErrorKind.FULL, ErrorKind.READ_ONLY}
 """Failures of a COMMIT that are known to have rolled the transaction back."""
 
-
 _LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
 """There is no connection any more."""
 

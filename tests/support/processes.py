@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,24 +53,27 @@ class Process:
         return (await self._process.stderr.read()).decode()
 
 
-@asynccontextmanager
-async def store_process(task: str, *arguments: object) -> AsyncIterator[Process]:
+def store_process(task: str, *arguments: object) -> AbstractAsyncContextManager[Process]:
     """Run a function of `store_process.py` in a process; it is killed if it outlives the block.
 
     Args:
         task: The function's name.
         *arguments: Its arguments; they arrive as text.
     """
+    return script_process(_SCRIPT, task, *arguments)
+
+
+@asynccontextmanager
+async def script_process(script: Path, *arguments: object) -> AsyncIterator[Process]:
+    """Run a script in a process; it is killed if it outlives the block.
+
+    Args:
+        script: The script.
+        *arguments: Its arguments; they arrive as text.
+    """
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(_SCRIPT),
-        task,
-        *map(str, arguments),
-        stdin=pipe,
-        stdout=pipe,
-        stderr=pipe,
-    )
+    command = (sys.executable, str(script), *map(str, arguments))
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
     try:
         yield Process(process)
     finally:

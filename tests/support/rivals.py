@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from processes import Process
+from processes import Process, script_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 _SCRIPT: Final = Path(__file__).with_name("rival_process.py")
 
 
-@asynccontextmanager
-async def rival(task: str, *arguments: object) -> AsyncIterator[Process]:
+def rival(task: str, *arguments: object) -> AbstractAsyncContextManager[Process]:
     """Run a function of `rival_process.py` in a process; it is killed if it outlives the block.
 
     Args:
         task: The function's name.
         *arguments: Its arguments; they arrive as text.
     """
-    pipe = asyncio.subprocess.PIPE
-    command = (sys.executable, str(_SCRIPT), task, *map(str, arguments))
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-    try:
-        yield Process(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    return script_process(_SCRIPT, task, *arguments)
 
 
 async def compete(task: str, competitors: Iterable[Sequence[object]]) -> list[Any]:

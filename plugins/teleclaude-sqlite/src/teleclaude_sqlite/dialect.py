@@ -1,10 +1,9 @@
 """SQLAlchemy's aiosqlite dialect with four habits changed.
 
-* The driver stays in autocommit (`isolation_level=None`). sqlite3's own transaction control opens
-no
-  transaction for DDL, SAVEPOINT or SELECT; a `begin` listener in `engine.py` opens them all.
-* COMMIT and ROLLBACK without a transaction are not sent: each would cost a hop to the driver's
-thread.
+* The driver stays in autocommit (`isolation_level=None`). sqlite3's own transaction control
+  opens no transaction for DDL, SAVEPOINT or SELECT; a `begin` listener in `engine.py` opens all.
+* COMMIT and ROLLBACK without a transaction are not sent: each would cost a hop to the
+  driver's thread.
 * A connection that is thrown away, because what ran on it was cancelled, is rolled back before it
   is closed. SQLite keeps a closed connection, and its locks, until the last of its statements is
   finalised (https://www.sqlite.org/c3ref/close.html), which Python may do much later.
