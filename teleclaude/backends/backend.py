@@ -178,10 +178,18 @@ class Backend:
         search: TextSearch | None = self._hook.teleclaude_text_search(table=table, column=column)
         return search
 
+    def implements(self, hook: str) -> bool:
+        """Say whether the backend has a hook, or leaves it out.
+
+        Args:
+            hook: The hook's name.
+        """
+        return bool(getattr(self._hook, hook).get_hookimpls())
+
     @property
     def knows_lock_holder(self) -> bool:
         """Whether `lock_holder` can tell; `False` where the backend leaves the hook out."""
-        return bool(self._hook.teleclaude_lock_holder.get_hookimpls())
+        return self.implements("teleclaude_lock_holder")
 
     async def lock_holder(self, settings: BackendSettings, name: str) -> LockHolder | None:
         """Say who has the instance lock; see `hookspecs.teleclaude_lock_holder`."""
@@ -191,7 +199,7 @@ class Backend:
     @property
     def prepares_storage(self) -> bool:
         """Whether `prepare_storage` makes a database that does not exist yet."""
-        return bool(self._hook.teleclaude_prepare_storage.get_hookimpls())
+        return self.implements("teleclaude_prepare_storage")
 
     def prepare_storage(self, settings: BackendSettings) -> None:
         """Make the place the database lives in; see `hookspecs.teleclaude_prepare_storage`."""

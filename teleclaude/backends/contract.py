@@ -83,9 +83,12 @@ class Capabilities:
     Attributes:
         single_writer: Only one connection can write at a time, so the store lets writers of this
             process queue in memory instead of colliding in the database.
+        in_process: The engine runs inside this process: there is no server, and no connection that
+            could break.
     """
 
     single_writer: bool = False
+    in_process: bool = False
 
 
 class LockHolder(NamedTuple):

@@ -32,11 +32,11 @@ def test_check_agrees(run: Run, migrated_config: Config) -> None:
 
 
 def test_check_differs(
-    run: Run, migrated_config: Config, migrated_section: Section, provisioner: Provisioner
+    run: Run, migrated_config: Config, database_settings: Section, provisioner: Provisioner
 ) -> None:
     """Differences are listed, and the exit code says that there are some."""
-    provisioner.execute("ALTER TABLE sessions ADD COLUMN extra TEXT", section=migrated_section)
-    provisioner.execute("DROP INDEX ix_voice_assignments_assigned_at", section=migrated_section)
+    provisioner.execute("ALTER TABLE sessions ADD COLUMN extra TEXT", section=database_settings)
+    provisioner.execute("DROP INDEX ix_voice_assignments_assigned_at", section=database_settings)
     outcome = run("db", "check", config=migrated_config)
     assert outcome.code == 6
     assert set(outcome.output.splitlines()) == {

@@ -101,10 +101,12 @@ async def test_killed_daemon_leaves_nothing_in_the_way(
 
 
 async def test_schema_too_new(
-    migrated_config: Config, migrated_section: Section, provisioner: Provisioner, tmp_path: Path
+    migrated_config: Config, database_settings: Section, provisioner: Provisioner, tmp_path: Path
 ) -> None:
     """It does not touch a database of a newer TeleClaude."""
-    provisioner.execute("UPDATE alembic_version SET version_num = '9999'", section=migrated_section)
+    provisioner.execute(
+        "UPDATE alembic_version SET version_num = '9999'", section=database_settings
+    )
     async with daemon(_file(migrated_config), home=tmp_path) as process:
         end = await process.end()
     assert end.code == 6

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from sqlalchemy import insert, select
 
-from mutable_clock import START, MutableClock
-from outboxes import LEASE
 from query_plans import read_whole
 from teleclaude.config import load_config
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
+from teleclaude.testing.clock import START, MutableClock
+from teleclaude.testing.outboxes import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from provisioning import Provisioner, Section
-    from store_fixtures import Configure, OpenDb, Template
+    from store_fixtures import Configure
     from teleclaude.config import Config
+    from teleclaude.testing.fixtures import OpenDb
 
 ROWS: Final = 12_000
 """Enough for planners to prefer an index where there is one that helps."""
@@ -30,11 +31,9 @@ HOUR: Final = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
-def large(
-    provisioner: Provisioner, template: Template, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Section]:
+def large(provisioner: Provisioner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Section]:
     """A database whose tables are large, with statistics; the tests of this module share it."""
-    section = provisioner.clone(template.section)
+    section = provisioner.section()
     file = tmp_path_factory.mktemp("large") / "teleclaude.yml"
     lines = "".join(f"  {key}: {value}\n" for key, value in section.items())
     file.write_text(f"database:\n{lines}")
@@ -46,7 +45,9 @@ def large(
 
 async def fill(config: Config) -> None:
     """Fill the tables as they are after months: most rows are done with, few are of today."""
-    async with Db(config, clock=MutableClock()) as db, db.transaction() as tx:
+    db = Db(config, clock=MutableClock())
+    await db.migrator.upgrade()
+    async with db, db.transaction() as tx:
         outboxes: dict[str, dict[str, Any]] = {
             "hook_outbox": {"event_type": "stop", "payload": {}},
             "notification_outbox": {"channel": "mail", "recipient_email": "a@b", "content": ""},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mutable_clock import START
 from teleclaude.store.records import Webhook
+from teleclaude.testing.clock import START
 
 SECRET = "correct-horse-battery"
 

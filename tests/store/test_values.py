@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from json_documents import documents, exactly, text
 from teleclaude.errors import InvalidValueError, StoreError
 from teleclaude.store import values
+from teleclaude.testing.documents import documents, exactly, text
 
 WHERE = "table.column"
 

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from polling import until
-from processes import store_process
 from teleclaude.errors import StoreError, StoreUnavailableError
 from teleclaude.store import Db, RetryPolicy
+from teleclaude.testing.polling import until
+from teleclaude.testing.processes import store_process
 from teleclaude_sqlite.engine import POOL_SIZE
 from teleclaude_sqlite.settings import SqliteSettings
 

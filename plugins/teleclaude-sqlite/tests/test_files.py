@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processes import store_process
 from teleclaude.errors import InstanceLockedError, StoreUnavailableError
 from teleclaude.store import Db
+from teleclaude.testing.processes import store_process
 from teleclaude_sqlite.lock import lock_path
 from teleclaude_sqlite.settings import SqliteSettings
 

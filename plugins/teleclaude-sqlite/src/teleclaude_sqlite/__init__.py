@@ -48,8 +48,8 @@ def teleclaude_settings() -> type[SqliteSettings]:
 
 @hookimpl
 def teleclaude_capabilities() -> Capabilities:
-    """Declare that only one connection writes at a time."""
-    return Capabilities(single_writer=True)
+    """Declare that only one connection writes at a time, and that there is no server."""
+    return Capabilities(single_writer=True, in_process=True)
 
 
 @hookimpl

@@ -1,0 +1,40 @@
+"""What a backend may declare absent, and the tests that are skipped because of it.
+
+A declaration is a capability, or an optional hook that is left out. Nothing else skips a test of
+the kit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from teleclaude.backends import Backend
+
+ABILITIES: Final[Mapping[str, Callable[[Backend], bool]]] = {
+    "several writers": lambda backend: not backend.capabilities.single_writer,
+    "connections": lambda backend: not backend.capabilities.in_process,
+    "lock holder": lambda backend: backend.implements("teleclaude_lock_holder"),
+    "backup": lambda backend: backend.implements("teleclaude_backup"),
+    "housekeeping": lambda backend: backend.implements("teleclaude_maintain"),
+    "text search": lambda backend: backend.implements("teleclaude_text_search"),
+    "error classification": lambda backend: backend.implements("teleclaude_classify_error"),
+}
+"""What not every backend can do: a name, and how to find out."""
+
+needs = pytest.mark.teleclaude_needs
+"""Marks a test with the abilities it takes, by their names."""
+
+
+def absent(backend: Backend, abilities: tuple[str, ...]) -> str | None:
+    """Give the first ability that a backend declares it does not have.
+
+    Args:
+        backend: The backend.
+        abilities: Names of `ABILITIES`.
+    """
+    return next((name for name in abilities if not ABILITIES[name](backend)), None)
