@@ -169,9 +169,30 @@ class AdoptionError(MigrationError):
 
 
 class InstanceLockedError(TeleclaudeError):
-    """Another process already has this database's instance lock."""
+    """Another process already has this database's instance lock.
+
+    Attributes:
+        holder: Who has it, a `teleclaude.backends.LockHolder`, or `None` if nobody said.
+    """
 
     exit_code = 7
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        holder: object = None,
+        hint: str | None = None,
+    ) -> None:
+        """Make the error.
+
+        Args:
+            message: See `TeleclaudeError`.
+            holder: Who has the lock.
+            hint: See `TeleclaudeError`.
+        """
+        super().__init__(message, hint=hint)
+        self.holder = holder
 
 
 class InstanceLockLostError(TeleclaudeError):

@@ -6,16 +6,19 @@ process without seeing each other. Portable answers for hooks a backend leaves o
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
 from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
 
 from teleclaude.backends import hookspecs
-from teleclaude.backends.contract import Capabilities, ErrorKind
+from teleclaude.backends.contract import Capabilities, ErrorKind, LockHolder
 from teleclaude.backends.settings import BackendSettings
-from teleclaude.errors import BackendIncompleteError, BackendLoadError
+from teleclaude.errors import BackendIncompleteError, BackendLoadError, InstanceLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends.contract import InstanceLock, LockHolder, LogicalType, TextSearch
+    from teleclaude.backends.contract import InstanceLock, LogicalType, TextSearch
 
 REQUIRED_HOOKS: Final = (
     "teleclaude_settings",
@@ -37,6 +40,12 @@ REQUIRED_HOOKS: Final = (
     "teleclaude_instance_lock",
 )
 """The hooks without which there is no backend; every other one has a portable answer."""
+
+_PATIENCE: Final = 0.5
+"""Seconds after which a lock is held by somebody who does not only try it."""
+
+_PAUSE: Final = 0.02
+"""Seconds between two attempts to take it."""
 
 _COLUMN_TYPES_ATTRIBUTE: Final = "teleclaude_column_types"
 
@@ -194,7 +203,21 @@ class Backend:
     async def lock_holder(self, settings: BackendSettings, name: str) -> LockHolder | None:
         """Say who has the instance lock; see `hookspecs.teleclaude_lock_holder`."""
         answer: object = self._hook.teleclaude_lock_holder(settings=settings, name=name)
-        return cast("LockHolder | None", await answer if inspect.isawaitable(answer) else None)
+        if inspect.isawaitable(answer):
+            return cast("LockHolder | None", await answer)
+        return await self._try_lock(settings, name)
+
+    async def _try_lock(self, settings: BackendSettings, name: str) -> LockHolder | None:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                async with self.instance_lock(settings, name):
+                    return None
+            except InstanceLockedError as refusal:
+                holder = refusal.holder
+            if time.monotonic() > deadline:
+                return holder if isinstance(holder, LockHolder) else LockHolder(None, None, None)
+            await asyncio.sleep(_PAUSE)
 
     @property
     def prepares_storage(self) -> bool:
@@ -215,13 +238,16 @@ class Backend:
             error: Any exception that came out of a statement or a connection attempt.
 
         Returns:
-            The kind; `ErrorKind.OTHER` when the backend does not recognise any of the chain.
+            The kind. Where the backend recognises nothing of the chain: `INTEGRITY` if SQLAlchemy
+            does, else `OTHER`.
         """
         for one in _chain(error):
             kind: ErrorKind | None = self._hook.teleclaude_classify_error(error=one)
             if kind is not None and kind is not ErrorKind.OTHER:
                 return kind
-        return ErrorKind.OTHER
+        # Drivers agree about this one, so that a backend need not tell.
+        conflict = any(isinstance(one, IntegrityError) for one in _chain(error))
+        return ErrorKind.INTEGRITY if conflict else ErrorKind.OTHER
 
     async def backup(
         self, engine: AsyncEngine, settings: BackendSettings, destination: Path | None = None

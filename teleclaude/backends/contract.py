@@ -156,7 +156,8 @@ def locked(name: str, location: str, holder: LockHolder) -> InstanceLockedError:
         holder: Who has the lock.
     """
     message = f"A {name} already uses the database {location}: {holder}."
-    return InstanceLockedError(message, hint="Stop it first, or use another database.")
+    hint = "Stop it first, or use another database."
+    return InstanceLockedError(message, holder=holder, hint=hint)
 
 
 class InstanceLock(Protocol):

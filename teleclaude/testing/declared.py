@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from teleclaude.backends import hookspecs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -20,9 +22,7 @@ ABILITIES: Final[Mapping[str, Callable[[Backend], bool]]] = {
     "connections": lambda backend: not backend.capabilities.in_process,
     "lock holder": lambda backend: backend.implements("teleclaude_lock_holder"),
     "backup": lambda backend: backend.implements("teleclaude_backup"),
-    "housekeeping": lambda backend: backend.implements("teleclaude_maintain"),
     "text search": lambda backend: backend.implements("teleclaude_text_search"),
-    "error classification": lambda backend: backend.implements("teleclaude_classify_error"),
 }
 """What not every backend can do: a name, and how to find out."""
 
@@ -38,3 +38,13 @@ def absent(backend: Backend, abilities: tuple[str, ...]) -> str | None:
         abilities: Names of `ABILITIES`.
     """
     return next((name for name in abilities if not ABILITIES[name](backend)), None)
+
+
+def left_out(backend: Backend) -> list[str]:
+    """Give the optional hooks that a backend leaves to the core's portable answers.
+
+    Args:
+        backend: The backend.
+    """
+    hooks = [name for name in vars(hookspecs) if name.startswith("teleclaude_")]
+    return [name for name in hooks if not backend.implements(name)]

@@ -18,7 +18,7 @@ from teleclaude.store import Db
 from teleclaude.testing import databases as databases_
 from teleclaude.testing import stores as stores_
 from teleclaude.testing.clock import MutableClock
-from teleclaude.testing.declared import absent
+from teleclaude.testing.declared import absent, left_out
 from teleclaude.testing.outboxes import OUTBOXES
 from teleclaude.testing.plugin import declare
 from teleclaude.testing.schemas import Revisions, Schema, schema_of
@@ -80,7 +80,7 @@ def conformance(request: pytest.FixtureRequest, backend: Backend) -> None:
     """Skip what the backend declares that it cannot do, and note down who was tested."""
     marker = request.node.get_closest_marker("teleclaude_needs")
     missing = absent(backend, marker.args) if marker else None
-    declare(request.node, backend, missing)
+    declare(request.node, backend, missing, left_out(backend))
     if missing is not None:
         pytest.skip(f"declared absent: {missing}")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
 
     from teleclaude.backends import Backend
 
@@ -32,21 +32,26 @@ class Result:
         failed: The tests that failed.
         absent: How many tests were skipped, by what the backend declared absent.
         functions: The test functions that were run or skipped.
+        left_out: The optional hooks the backend leaves to the core's portable answers.
     """
 
     proven: Counter[str] = field(default_factory=Counter)
     failed: set[str] = field(default_factory=set)
     absent: Counter[str] = field(default_factory=Counter)
     functions: set[str] = field(default_factory=set)
+    left_out: Sequence[str] = ()
 
 
-def declare(item: pytest.Item, backend: Backend, absent: str | None) -> None:
+def declare(
+    item: pytest.Item, backend: Backend, absent: str | None, left_out: Sequence[str]
+) -> None:
     """Note down for the report what a test is about.
 
     Args:
         item: The test.
         backend: The backend it tests.
         absent: What the backend declared absent, if the test is skipped because of it.
+        left_out: The optional hooks that the backend does not have.
     """
     area = _area(item)
     if area is None:
@@ -54,7 +59,7 @@ def declare(item: pytest.Item, backend: Backend, absent: str | None) -> None:
     item.stash[_DECLARED] = absent is not None
     title = f"{backend.engine} ({backend.distribution} {backend.version})"
     function = getattr(item, "originalname", item.name)
-    item.user_properties.append((_PROPERTY, (title, area, function, absent)))
+    item.user_properties.append((_PROPERTY, (title, area, function, absent, left_out)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -91,8 +96,9 @@ class Report:
         said: Any = dict(report.user_properties).get(_PROPERTY)
         if said is None:
             return
-        title, area, function, absent = said
+        title, area, function, absent, left_out = said
         result = self._results[title]
+        result.left_out = left_out
         result.functions.add(function)
         if report.failed:
             result.failed.add(report.nodeid)
@@ -114,10 +120,11 @@ def _lines(result: Result) -> Iterable[str]:
         yield f"{area:<24} {count:>5} passed"
     for absent, count in sorted(result.absent.items()):
         yield f"declared absent: {absent} ({count} tests)"
+    if result.left_out:
+        yield f"left to the core: {', '.join(result.left_out)}"
     missing = sorted(_all_functions() - result.functions)
     if missing:
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        yield f"not run: {len(missing)} of the tests ({shown})"
+        yield f"not run: {len(missing)} of the tests, among them {missing[0]}"
     if result.failed:
         yield f"NOT PROVEN: {len(result.failed)} tests failed."
     elif missing:

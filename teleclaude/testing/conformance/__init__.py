@@ -50,7 +50,8 @@ def _collect() -> dict[str, object]:
 
 def _prepared(test: object) -> object:
     """Make a test run in whatever mode pytest-asyncio is, and end if it hangs."""
-    if inspect.iscoroutinefunction(test):
+    inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
+    if inspect.iscoroutinefunction(inner):
         test = pytest.mark.asyncio(loop_scope="function")(test)
     return pytest.mark.timeout(_SECONDS)(test)
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teleclaude.errors import InstanceLockedError
+from teleclaude.testing.declared import needs
 from teleclaude.testing.polling import until
 from teleclaude.testing.processes import store_process
 from teleclaude.testing.schema_dump import dump
 
 if TYPE_CHECKING:
     from teleclaude.config import Config
+    from teleclaude.testing.fixtures import BreakConnections
 
 DAEMON = "daemon"
 
@@ -33,16 +35,11 @@ async def test_refused_while_another_process_has_it(migrated_config: Config) -> 
         await other.said()
         with pytest.raises(InstanceLockedError) as refusal:
             await acquire(migrated_config)
-        holder = await migrated_config.backend.lock_holder(migrated_config.database, DAEMON)
-    assert holder is not None
-    assert (holder.pid, holder.host) == (other.pid, socket.gethostname())
-    assert holder.since is not None
-    assert before < holder.since <= datetime.now(UTC)
     message = str(refusal.value)
-    assert (
-        f"process {other.pid} on {socket.gethostname()} since {holder.since:%Y-%m-%d %H:%M}"
-        in message
-    )
+    named = f"process {other.pid} on {socket.gethostname()} since "
+    assert named in message
+    since = datetime.fromisoformat(message.partition(named)[2][:19]).replace(tzinfo=UTC)
+    assert before < since <= datetime.now(UTC)
     assert migrated_config.database.location in message
     assert refusal.value.hint
 
@@ -54,8 +51,26 @@ async def test_refused_within_one_process(migrated_config: Config) -> None:
         assert (lock.holder.pid, lock.holder.host) == (os.getpid(), socket.gethostname())
         with pytest.raises(InstanceLockedError, match=f"process {os.getpid()} on"):
             await acquire(migrated_config)
-        assert await backend.lock_holder(settings, DAEMON) == lock.holder
     await acquire(migrated_config)
+
+
+@needs("lock holder")
+async def test_the_holder_is_known_to_who_asks(migrated_config: Config) -> None:
+    """Who asks is told the same as who was refused, without taking the lock."""
+    backend, settings = migrated_config.backend, migrated_config.database
+    assert await backend.lock_holder(settings, DAEMON) is None
+    async with backend.instance_lock(settings, DAEMON) as lock:
+        assert await backend.lock_holder(settings, DAEMON) == lock.holder
+    assert await backend.lock_holder(settings, DAEMON) is None
+
+
+async def test_somebody_has_it(migrated_config: Config) -> None:
+    """Even a backend that cannot say who has the lock tells that somebody has."""
+    backend, settings = migrated_config.backend, migrated_config.database
+    assert await backend.lock_holder(settings, DAEMON) is None
+    async with store_process("hold_lock", migrated_config.path, DAEMON) as other:
+        await other.said()
+        assert await backend.lock_holder(settings, DAEMON) is not None
 
 
 async def test_names_are_independent(migrated_config: Config) -> None:
@@ -75,13 +90,7 @@ async def test_free_at_once_after_a_kill(migrated_config: Config) -> None:
         await other.said()
         await other.kill()
         async with asyncio.timeout(2):
-            while True:
-                try:
-                    await acquire(migrated_config)
-                except InstanceLockedError:
-                    await asyncio.sleep(0.01)
-                else:
-                    break
+            await free(migrated_config)
     assert await migrated_config.backend.lock_holder(migrated_config.database, DAEMON) is None
 
 
@@ -128,6 +137,7 @@ async def test_released_when_the_block_fails_or_is_cancelled(migrated_config: Co
     await acquire(migrated_config)
 
 
+@needs("lock holder")
 async def test_asking_takes_nothing(migrated_config: Config) -> None:
     """Asking who has the lock keeps nobody from taking it."""
     backend, settings = migrated_config.backend, migrated_config.database
@@ -155,3 +165,26 @@ async def test_not_lost_while_all_is_well(migrated_config: Config) -> None:
     async with migrated_config.backend.instance_lock(migrated_config.database, DAEMON) as lock:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(lock.wait_lost(), 0.7)
+
+
+@needs("connections")
+async def test_lost_with_its_connection(
+    migrated_config: Config, break_all: BreakConnections
+) -> None:
+    """When the connection it hangs on breaks, its holder learns that, and others can have it."""
+    async with migrated_config.backend.instance_lock(migrated_config.database, DAEMON) as lock:
+        break_all()
+        async with asyncio.timeout(30):
+            assert await lock.wait_lost()
+            await free(migrated_config)
+
+
+async def free(config: Config) -> None:
+    """Take the lock as soon as nobody has it any more."""
+    while True:
+        try:
+            await acquire(config)
+        except InstanceLockedError:
+            await asyncio.sleep(0.01)
+        else:
+            return

@@ -10,12 +10,16 @@ import pytest
 import yaml
 
 from teleclaude.errors import InvalidValueError
+from teleclaude.store import Db
+from teleclaude.store.models import metadata
+from teleclaude.testing.declared import needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from teleclaude.store import Db
+    from teleclaude.config import Config
     from teleclaude.testing.clock import MutableClock
+    from teleclaude.testing.schemas import Schema
 
 GOLDEN = yaml.safe_load(Path(__file__).with_name("memory_search.yml").read_text(encoding="utf-8"))
 
@@ -51,6 +55,26 @@ async def test_search_without_an_index_finds_the_same(db: Db, clock: MutableCloc
         given = {name: value for name, value in case.items() if name not in ("finds", "unordered")}
         found = [ids.index(row.id) + 1 for row in await db.memory.search(**given)]
         assert sorted(found) == sorted(case["finds"]), case
+
+
+@needs("text search")
+async def test_an_index_that_is_made_later_knows_what_is_there(
+    migrated: Schema, migrated_config: Config, clock: MutableClock
+) -> None:
+    """The index can be dropped and made again, and then has all that was saved before."""
+    words = metadata.tables["memory_observations"].c.search_text
+    search = migrated_config.backend.text_search(words.table, words.name)
+    assert search is not None
+    async with Db(migrated_config, clock=clock) as db:
+        saved = await db.memory.save("before the index")
+        for statements in (search.drop, search.create):
+            async with migrated.engine.begin() as connection:
+                for statement in statements:
+                    await connection.execute(statement)
+        later = await db.memory.save("after the index")
+        found = [row.id for row in await db.memory.search("index")]
+    assert found == [later.id, saved.id]
+    assert await migrated.migrator.check() == []
 
 
 async def test_search_in_a_transaction(db: Db) -> None:
