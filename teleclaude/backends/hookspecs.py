@@ -191,7 +191,8 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
     """Say what kind of failure a driver's exception is.
 
     Called with every exception that comes out of the driver, so that the core can retry what is
-    safe to retry and explain the rest without knowing the driver.
+    safe to retry and explain the rest without knowing the driver. Left out, only what SQLAlchemy
+    calls an `IntegrityError` is recognised.
 
     Args:
         error: The driver's own exception, not SQLAlchemy's wrapper around it.
@@ -223,7 +224,8 @@ def teleclaude_lock_holder(
 ) -> Awaitable[LockHolder | None] | None:
     """Say who has the instance lock, without taking it and without creating anything.
 
-    Called by `teleclaude status`. Left out, the status cannot tell whether a daemon runs.
+    Called by `teleclaude status` and before a migration. Left out, the status cannot tell whether a
+    daemon runs, and a migration takes the lock for a moment to find out.
 
     Args:
         settings: An instance of the class `teleclaude_settings` gave.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from teleclaude.backends.backend import column_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
 TABLE = Table("things", MetaData(), Column("id", Text, primary_key=True))
@@ -36,6 +38,10 @@ class Settings(BackendSettings):
         return "nowhere"
 
 
+def lock(name: str) -> AbstractAsyncContextManager[str]:
+    return nullcontext(name)
+
+
 def minimal(**hooks: Callable[..., Any]) -> Backend:
     """A backend of plain functions: the required ones, and `hooks` on top."""
     functions: dict[str, Callable[..., Any]] = {
@@ -43,7 +49,7 @@ def minimal(**hooks: Callable[..., Any]) -> Backend:
         "teleclaude_create_engine": lambda: create_async_engine("sqlite+aiosqlite://"),
         "teleclaude_upsert": lambda table: table,
         "teleclaude_migration_context": lambda connection: connection,
-        "teleclaude_instance_lock": lambda name: name,
+        "teleclaude_instance_lock": lock,
         **hooks,
     }
     marked = {name: hookimpl(function) for name, function in functions.items()}

@@ -1,18 +1,34 @@
-"""`docs/writing-a-backend.md` documents every hook, exactly as it is."""
+"""`docs/writing-a-backend.md` documents every hook, exactly as it is, and its code runs.
+
+The blocks of the hooks that `teleclaude-minimal` has are that distribution, which the conformance
+kit proves. With the other blocks added to it, every hook is there, and each is used here.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from fake_backends import install_backend
 from teleclaude import backends
 from teleclaude.backends import CONTRACT_VERSION, REQUIRED_HOOKS, ErrorKind, LogicalType, hookspecs
+from teleclaude.config import load_config
+from teleclaude.store import Db
 
-PAGE = (Path(__file__).parents[2] / "docs" / "writing-a-backend.md").read_text(encoding="utf-8")
+if TYPE_CHECKING:
+    from fake_backends import InstallBackend
+    from teleclaude.config import Config
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs" / "writing-a-backend.md").read_text(encoding="utf-8")
+MINIMAL = REPOSITORY / "tests" / "third_party" / "teleclaude-minimal"
+MODULE = (MINIMAL / "src" / "teleclaude_minimal" / "__init__.py").read_text(encoding="utf-8")
+__all__ = ["install_backend"]
+
 HOOKS = {
     name: inspect.signature(value)
     for name, value in vars(hookspecs).items()
@@ -97,3 +113,76 @@ def test_the_kinds_of_error_that_are_mentioned_exist() -> None:
     """The advice on classification uses the contract's words."""
     text = entries()["teleclaude_classify_error"].text
     assert set(re.findall(r"`([A-Z_]{4,})`", text)) <= set(ErrorKind.__members__)
+
+
+# --- the examples -------------------------------------------------------------------------------
+
+
+def blocks(language: str, text: str = PAGE) -> list[str]:
+    """Give the code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def squeezed(code: str) -> str:
+    """Take the blank lines out: the page needs fewer of them."""
+    return "\n".join(line for line in code.splitlines() if line.strip())
+
+
+def is_minimal(block: str) -> bool:
+    """Say whether an example is part of the minimal backend, or one of those it can do without."""
+    hooks = re.findall(r"def (teleclaude_\w+)", block)
+    return all(f"def {hook}(" in MODULE for hook in hooks)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_an_example(hook: str) -> None:
+    """The example of a hook stands where the hook is explained."""
+    assert f"def {hook}(" in "".join(blocks("python", entries()[hook].text))
+
+
+def test_the_page_is_the_minimal_backend() -> None:
+    """Who copies the blocks in their order gets the module that the conformance kit proves."""
+    *module, kit = [block for block in blocks("python") if is_minimal(block)]
+    assert squeezed("\n".join(module)) == squeezed(MODULE)
+    assert kit.strip() == (MINIMAL / "tests" / "test_conformance.py").read_text("utf-8").strip()
+    (project,) = blocks("toml")
+    assert project.strip() == (MINIMAL / "pyproject.toml").read_text("utf-8").strip()
+
+
+@pytest.fixture
+def complete(install_backend: InstallBackend, tmp_path: Path) -> Config:
+    """The configuration of a database of the backend that has every hook of the page."""
+    more = [block for block in blocks("python") if not is_minimal(block)]
+    install_backend("complete", "\n".join([MODULE, *more]))
+    file = tmp_path / "teleclaude.yml"
+    path = tmp_path / "new" / "data.db"
+    file.write_text(f"database: {{engine: complete, path: {path}}}")
+    return load_config(file, environ={})
+
+
+async def test_the_examples_together_are_a_complete_backend(complete: Config) -> None:
+    """With all examples, no hook is left to the core's portable answers."""
+    assert [hook for hook in HOOKS if not complete.backend.implements(hook)] == []
+
+
+async def test_the_examples_do_what_they_are_for(complete: Config, tmp_path: Path) -> None:
+    """The optional hooks of the page work: storage, search, backup, housekeeping, lock holder."""
+    db = Db(complete)
+    assert (await db.migrator.upgrade()).changed
+    async with db:
+        saved = await db.memory.save("words that can be found")
+        await db.memory.save("others")
+        assert [found.id for found in await db.memory.search("foun* that")] == [saved.id]
+        await db.memory.delete(saved.id)
+        assert await db.memory.search("found") == []
+        assert await db.maintain() == ["statistics refreshed"]
+        assert await db.migrator.check() == []
+    backend, settings = complete.backend, complete.database
+    engine = backend.create_engine(settings)
+    assert await backend.backup(engine, settings, tmp_path / "copy") == tmp_path / "copy"
+    assert await backend.backup(engine, settings) != await backend.backup(engine, settings)
+    await engine.dispose()
+    assert await backend.lock_holder(settings, "daemon") is None
+    async with backend.instance_lock(settings, "daemon") as lock:
+        assert await backend.lock_holder(settings, "daemon") == lock.holder
+    assert await backend.lock_holder(settings, "daemon") is None

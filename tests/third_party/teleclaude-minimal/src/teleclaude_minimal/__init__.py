@@ -77,7 +77,7 @@ def teleclaude_create_engine(settings):
     registry.register("sqlite.minimal", __name__, "MinimalDialect")
     engine = create_async_engine(
         URL.create("sqlite+minimal", database=str(settings.path)),
-        connect_args={"factory": MinimalConnection, "timeout": 10},
+        connect_args={"factory": MinimalConnection},
         hide_parameters=True,
         pool_size=5,
         max_overflow=0,
@@ -158,7 +158,10 @@ def _lock_file(settings, name):
 
 def _read_holder(file):
     file.seek(0)
-    pid, host, since = json.loads(file.read())
+    try:
+        pid, host, since = json.loads(file.read())
+    except ValueError:  # it has the lock, and has not written yet
+        return LockHolder(None, None, None)
     return LockHolder(pid, host, datetime.fromisoformat(since))
 
 
