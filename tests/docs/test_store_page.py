@@ -54,7 +54,7 @@ CHAPTERS = {
 
 @pytest.mark.parametrize("heading", CHAPTERS)
 def test_the_operations_of_a_chapter_are_those_of_its_stores(heading: str) -> None:
-    """Each operation of the stores in the heading has a row with its arguments, and no other has."""
+    """Each operation of the stores in the heading has a row with its arguments; no other has."""
     stores = re.findall(r"`db\.(\w+)`", heading)
     listed = re.findall(r"(?m)^\| `\w+\(.*$", CHAPTERS[heading])
     assert len(listed) == len(set(listed))
