@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from teleclaude.errors import StoreError
+from teleclaude_sqlite.integrity import CHECK, damage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,9 +86,9 @@ def _copy(database: Path, destination: Path, stop: threading.Event) -> Path:
             source.execute("SELECT count(*) FROM sqlite_master").fetchone()
             source.backup(copy, pages=_PAGES, progress=give_up)
             copy.set_progress_handler(stop.is_set, _INSTRUCTIONS)
-            verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
-        if verdict != "ok":
-            message = f"The backup of the database is damaged: {verdict}."
+            found = damage(line for (line,) in copy.execute(CHECK))
+        if found:
+            message = f"The backup of the database is damaged: {found}."
             raise StoreError(message, hint="The database itself may be; nothing was changed.")
         return partial.rename(destination)
     finally:
