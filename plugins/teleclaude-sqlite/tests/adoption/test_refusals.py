@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from teleclaude.errors import AdoptionError, StoreError, StoreUnavailableError, TeleclaudeError
-
 from teleclaude_sqlite.adoption.quarantine import Quarantine
 
 from .conftest import DATA, LAST, backups, content, execute, store

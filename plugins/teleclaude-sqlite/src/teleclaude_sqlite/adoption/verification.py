@@ -222,6 +222,6 @@ def _with_text_topic(document: object) -> object:
 
 
 def _sent(value: object) -> object:
-    # A text that is no UTF-8 cannot be bound; as a key it is in quarantine with its row.
-    is_text = not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value)
-    return value if is_text else None
+    # A blob, or a text that is no UTF-8, is no key of a new row.
+    is_text = isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+    return value if is_text or isinstance(value, int) else None
