@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -239,3 +241,98 @@ async def test_down_and_up_again(take: TakeOld) -> None:
         await db.migrator.downgrade("base")
         assert (await db.migrator.upgrade()).adoption is None
         assert await db.migrator.check() == []
+
+
+# --- other histories ----------------------------------------------------------------------------
+
+NO_SEARCH = [
+    *(f"DROP TRIGGER memory_obs_{when}" for when in ("ai", "ad", "au")),
+    "DROP TABLE memory_observations_fts",
+]
+SEARCHES = {
+    "none": NO_SEARCH,
+    "damaged": ["DELETE FROM memory_observations_fts_data WHERE id > 1"],
+    "out of step": [
+        "INSERT INTO memory_observations_fts (memory_observations_fts) VALUES ('delete-all')"
+    ],
+    "leftovers": [*NO_SEARCH, "CREATE TABLE memory_observations_fts_data (x)"],
+    "another": [*NO_SEARCH, "CREATE VIRTUAL TABLE memory_observations_fts USING fts5 (title)"],
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+async def test_the_old_index_does_not_matter(take: TakeOld, search: str) -> None:
+    """Whatever the old full-text index is like, or without one, there is a new one that is full."""
+    async with store(take(LAST, *SEARCHES[search])) as db:
+        await db.migrator.upgrade()
+        await db.open()
+        assert [one.id for one in await db.memory.search("advisory caf\u00e9")] == [1]
+        await db.memory.delete(1)
+        assert await db.memory.search("advisory") == []
+        assert await db.migrator.check() == []
+
+
+async def test_older_than_all_that_is_known(take: TakeOld) -> None:
+    """Columns that are not there yet have their defaults; those that went since are kept."""
+    missing = ("closed_at", "working_slug", "subdir", "project_path", "terminal_size")
+    path = take(
+        "old-007_split_project_path_subdir",
+        *(f"ALTER TABLE sessions DROP COLUMN {name}" for name in missing),
+        "ALTER TABLE sessions ADD COLUMN working_directory TEXT",
+        "UPDATE sessions SET working_directory = '/work' WHERE session_id = 'plain'",
+        "DROP TABLE voice_assignments",
+    )
+    async with store(path) as db:
+        report = (await db.migrator.upgrade()).adoption
+        await db.open()
+        plain = await db.sessions.get("plain")
+    assert [getattr(plain, name) for name in missing] == [None] * 5
+    assert report is not None
+    assert report.rows["sessions"] == 8
+    assert [one.original for one in report.examples if one.column == "working_directory"] == [
+        '"/work"'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("voice", "expected"),
+    [
+        ({"elevenlabs_id": "e", "voice_name": "Eva"}, ("elevenlabs", "e", ["voice_name"])),
+        ({"macos_voice": "m"}, ("macos", "m", [])),
+        ({"openai_voice": "o", "macos_voice": ""}, ("openai", "o", [])),
+        ({"openai_voice": "o", "macos_voice": "m"}, ("macos", "m", ["openai_voice"])),
+        ({"voice_name": "Eva"}, (None, "Eva", [])),
+    ],
+)
+async def test_a_voice_is_that_of_the_service_that_is_filled(
+    take: TakeOld, voice: dict[str, str], expected: tuple[str | None, str, list[str]]
+) -> None:
+    """Of a column for each service, the one that is filled tells service and voice."""
+    names = ", ".join(voice)
+    values = ", ".join(f"'{value}'" for value in voice.values())
+    path = take(
+        "old-007_split_project_path_subdir",
+        f"INSERT INTO voice_assignments (id, {names}) VALUES ('v', {values})",
+    )
+    async with store(path) as db:
+        await db.migrator.upgrade()
+        await db.open()
+        found = await db.voices.get("v")
+    service, name, kept = expected
+    assert found is not None
+    assert (found.service_name, found.voice) == (service, name)
+    columns = execute(path, "SELECT source_column FROM quarantine WHERE source_key = 'v'")
+    assert [column for (column,) in columns] == kept
+
+
+async def test_what_is_only_in_the_write_ahead_log(take: TakeOld) -> None:
+    """What the old program has written but not yet moved into the file is adopted as well."""
+    path = take(LAST)
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute("PRAGMA wal_autocheckpoint = 0")
+        old.execute("UPDATE sessions SET title = 'fresh' WHERE session_id = 'plain'")
+        async with store(path) as db:
+            await db.migrator.upgrade()
+            await db.open()
+            assert (await db.sessions.get("plain")).title == "fresh"
+        assert "fresh" in content(backups(path)[0])

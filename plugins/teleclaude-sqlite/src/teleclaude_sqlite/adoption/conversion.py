@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import column, insert
 from sqlalchemy import table as any_table
+from sqlalchemy.exc import DatabaseError
 
 from teleclaude.backends import AdoptionReport
 from teleclaude_sqlite.adoption.layout import RECORD, SEARCH, SEARCH_PARTS
@@ -45,6 +46,14 @@ def adopt(connection: Connection, location: str) -> SqliteAdoption | None:
     return None if old is None else SqliteAdoption(connection, location, old)
 
 
+_FORGET: Final = (
+    "PRAGMA writable_schema = ON",
+    f"DELETE FROM sqlite_master WHERE name = '{SEARCH}'",  # noqa: S608 - a constant
+    "PRAGMA writable_schema = RESET",
+)
+"""Removes a virtual table from the schema without asking its module."""
+
+
 class SqliteAdoption:
     """A database that was recognised."""
 
@@ -77,9 +86,17 @@ class SqliteAdoption:
         )
 
     def _drop_old(self) -> None:
-        self._drop([SEARCH])  # takes its parts with it
-        self._drop(sorted(SEARCH_PARTS))  # those that are there without it
+        self._drop_search()
         self._drop([*self._old.columns, RECORD])  # with their indexes and triggers
+
+    def _drop_search(self) -> None:
+        try:
+            self._drop([SEARCH])  # takes its parts with it
+        except DatabaseError:
+            # It is damaged, or its module is missing; then SQLite cannot open it to drop it.
+            for statement in _FORGET:
+                self._connection.exec_driver_sql(statement)
+        self._drop(sorted(SEARCH_PARTS))  # those that are there without it
 
     def _drop(self, tables: Iterable[str]) -> None:
         for name in tables:

@@ -197,6 +197,8 @@ class RowConverter:
 
     def _pick(self, row: _Row, target: _Target, source: RawRow) -> tuple[str, object]:
         """Find the value of a column that may have had several names at once."""
+        if len(target.sources) == 1:
+            return target.name, source.get(target.name)
         found = [
             (name, source[name]) for name in target.sources if source.get(name) not in (None, "")
         ]
@@ -212,13 +214,13 @@ class RowConverter:
         return name, raw
 
     def _take(self, row: _Row, target: _Target, raw: object) -> None:
-        value = target.read(raw)
-        row.stored[target.name] = target.check(value)
+        value = None if raw is None else target.read(raw)
+        row.stored[target.name] = None if value is None else target.check(value)
         row.values[target.name] = value
 
     def _keep_strangers(self, row: _Row, used: Iterable[str]) -> None:
         for name in self._strangers:
-            if row.raw[name] is not None and name not in used:
+            if row.raw[name] not in (None, "") and name not in used:
                 self._quarantine.value(
                     self._name, row.key, name, row.raw[name], "is in a column without a place"
                 )
