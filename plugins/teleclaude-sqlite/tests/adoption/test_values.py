@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -23,7 +24,18 @@ from teleclaude_sqlite.adoption.reading import UnreadableError, read, read_adapt
 from .conftest import DATA, LAST, execute, rows_of, store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+@pytest.fixture(autouse=True, scope="module")
+def far_from_utc() -> Iterator[None]:
+    """A local time that is not UTC: what has no offset is UTC wherever the reader lives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Chatham")
+        time.tzset()
+        yield
+    time.tzset()
+
 
 MOMENTS = st.datetimes(timezones=st.just(UTC))
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
@@ -224,6 +236,7 @@ def kept_of(new: Mapping[str, list[dict[str, Any]]]) -> set[tuple[str, str, str 
 @example(changes=[(("sessions", "created_at", True), "0001-01-01T00:00:00+14:00")])
 @example(changes=[(("hook_outbox", "payload", False), '{"n": 1e999}')])
 @example(changes=[(("webhook_contracts", "id", False), b"\xff")])
+@example(changes=[(("hook_outbox", "last_error", True), "")] * 8)
 @example(changes=[(("sessions", "adapter_metadata", True), '{"\\u0000": "\\ud800"}')])
 def test_no_value_is_lost(
     changes: Sequence[tuple[tuple[str, str, bool], object]],

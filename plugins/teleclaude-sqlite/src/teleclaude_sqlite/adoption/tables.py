@@ -124,7 +124,7 @@ def _settle_outbox(stored: Stored, raw: Mapping[str, object], unreadable: set[st
         stored["dead_at"] = stored["created_at"]
         if stored.get("status") == "pending":
             stored["status"] = "dead"
-        if unreadable and not stored["last_error"]:
+        if unreadable and stored["last_error"] is None:
             stored["last_error"] = _UNREADABLE
     elif is_pending and stored["next_attempt_at"] is None:
         stored["next_attempt_at"] = stored["created_at"]
