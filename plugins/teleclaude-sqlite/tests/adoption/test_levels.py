@@ -294,6 +294,20 @@ async def test_older_than_all_that_is_known(take: TakeOld) -> None:
     ]
 
 
+async def test_a_strange_column_with_a_name_of_ours(take: TakeOld) -> None:
+    """A column that the old program never had means nothing here, whatever it is called."""
+    path = take(
+        LAST,
+        "ALTER TABLE hook_outbox ADD COLUMN dead_at TEXT",
+        "UPDATE hook_outbox SET dead_at = '2026-02-01 10:00:00' WHERE id = 2",
+    )
+    async with store(path) as db:
+        await db.migrator.upgrade()
+    assert execute(path, "SELECT dead_at FROM hook_outbox WHERE id = 2") == [(None,)]
+    kept = execute(path, "SELECT original FROM quarantine WHERE source_column = 'dead_at'")
+    assert kept == [('"2026-02-01 10:00:00"',)]
+
+
 @pytest.mark.parametrize(
     ("voice", "expected"),
     [

@@ -206,7 +206,7 @@ async def test_rows_that_a_constraint_would_refuse_are_no_damage(take: TakeOld) 
     assert report is not None
     assert report.rows["pending_message_deletions"] == 1
     reasons = {one.key: one.reason for one in report.examples if one.table.startswith("pending")}
-    assert reasons["1"] == "has a deletion_type that does not exist"
+    assert reasons["1"] == "has no deletion_type that exists"
 
 
 async def test_not_a_database(path: Path) -> None:

@@ -16,6 +16,7 @@ from teleclaude_sqlite.adoption.tables import (
     DEFAULTS,
     LISTS,
     MEANT,
+    NEW,
     READERS,
     SUBSTITUTES,
     settle,
@@ -148,18 +149,7 @@ class RowConverter:
         """Convert what says which row this is; without that, it has no place."""
         for target in self._targets:
             if target.is_identity:
-                try:
-                    self._take(row, target, source.get(target.name))
-                except (reading.UnreadableError, InvalidValueError) as error:
-                    reason = f"has a {target.name} that {_reason(error)}"
-                    raise _RowRefusedError(reason) from None
-                if row.stored[target.name] is None:
-                    reason = f"has no {target.name}"
-                    raise _RowRefusedError(reason)
-                allowed = ALLOWED.get((self._name, target.name))
-                if allowed is not None and row.stored[target.name] not in allowed:
-                    reason = f"has a {target.name} that does not exist"
-                    raise _RowRefusedError(reason)
+                self._take_identity(row, target, source.get(target.name))
         for name, parent in self._references:
             if row.stored[name] not in self._parents[parent]:
                 reason = f"refers to a row of {parent} that does not exist"
@@ -170,6 +160,18 @@ class RowConverter:
                 reason = f"has the same {', '.join(names)} as another row"
                 raise _RowRefusedError(reason)
             seen.add(values)
+
+    def _take_identity(self, row: _Row, target: _Target, raw: object) -> None:
+        try:
+            self._take(row, target, raw)
+        except (reading.UnreadableError, InvalidValueError) as error:
+            reason = f"has a {target.name} that {_reason(error)}"
+            raise _RowRefusedError(reason) from None
+        stored = row.stored[target.name]
+        allowed = ALLOWED.get((self._name, target.name))
+        if stored is None or (allowed is not None and stored not in allowed):
+            reason = f"has no {target.name}" + ("" if stored is None else " that exists")
+            raise _RowRefusedError(reason)
 
     def _convert_value(self, row: _Row, target: _Target, source: RawRow) -> None:
         name, raw = self._pick(row, target, source)
@@ -260,7 +262,7 @@ def _target(
         kind=kind,
         is_nullable=bool(column.nullable),
         is_identity=name in identity,
-        sources=(name, *renamed.get(name, ())),
+        sources=() if name in NEW else (name, *renamed.get(name, ())),
         read=_reader(name, kind),
         check=checker_of(column, dialect),
         compute=computed.get(name),

@@ -43,6 +43,9 @@ SUBSTITUTES: Final[Mapping[str, tuple[str, ...]]] = {
 """Which other instants of the row stand for one that must be there and is not: the first there is,
 otherwise the time of the adoption."""
 
+NEW: Final = frozenset({"claim_token", "dead_at", "search_text"})
+"""Columns that the old program never had: one of that name is somebody else's."""
+
 MEANT: Final = frozenset({"closed_at", "delivered_at"})
 """Instants that say that something happened, even where they cannot be read: without one, a session
 would be open again, and an event would be sent twice."""
