@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -36,6 +36,7 @@ from teleclaude.errors import (
 )
 from teleclaude.migrations.adoption import computed_columns, created_tables, require_complete
 from teleclaude.migrations.differences import describe
+from teleclaude.migrations.outcomes import DryRun, Migrated, Revision, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData, Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from teleclaude.backends import Adoption, AdoptionReport, Backend, BackendSettings
+    from teleclaude.backends import Adoption, Backend, BackendSettings
 
 _HERE: Final = Path(__file__).parent
 
@@ -58,58 +59,6 @@ _POLL: Final = 0.02
 """Seconds between two looks whether another migration of this process has ended."""
 
 _COMPARE: Final = {"compare_type": True, "compare_server_default": True}
-
-
-class Revision(NamedTuple):
-    """One revision of the schema.
-
-    Attributes:
-        id: Its identifier.
-        down: The revision it builds on, `None` for the first.
-        title: What it does, one line.
-    """
-
-    id: str
-    down: str | None
-    title: str
-
-
-class Migrated(NamedTuple):
-    """What a migration did.
-
-    Attributes:
-        before: The revision before, `None` for an empty database.
-        after: The revision after.
-        backup: The copy that was made first, where one was.
-        adoption: What was converted, if an earlier TeleClaude had made the database.
-    """
-
-    before: str | None
-    after: str | None
-    backup: Path | None
-    adoption: AdoptionReport | None = None
-
-    @property
-    def changed(self) -> bool:
-        """Whether there was anything to do."""
-        return self.before != self.after
-
-
-class _Wanted(NamedTuple):
-    """What a migration is to lead to, and how. The revision comes once the target is resolved."""
-
-    revision: str | None
-    forward: bool
-    adopt_only: bool = False
-    strict: bool = False
-    dry_run: bool = False
-
-
-class _DryRun(Exception):  # noqa: N818 - it is no error: it undoes what was only tried
-    """Carries what would have been done out of the transaction, which it rolls back."""
-
-    def __init__(self, migrated: Migrated) -> None:
-        self.migrated = migrated
 
 
 class Migrator:
@@ -213,7 +162,7 @@ class Migrator:
         """
         with translated(self._backend, self._settings.location):
             self._backend.prepare_storage(self._settings)
-        how = _Wanted(None, forward=True, strict=strict)
+        how = Wanted(None, forward=True, strict=strict)
         return await self._migrate(target, how, own_lock=own_lock)
 
     async def adopt(self, *, strict: bool = False, dry_run: bool = False) -> Migrated:
@@ -233,7 +182,7 @@ class Migrator:
         if (current := await self.current()) is not None:
             message = f"{self._settings.location} is at revision {current}: nothing to adopt."
             raise AdoptionError(message, hint="Upgrade it: teleclaude db upgrade")
-        how = _Wanted(None, forward=True, adopt_only=True, strict=strict, dry_run=dry_run)
+        how = Wanted(None, forward=True, adopt_only=True, strict=strict, dry_run=dry_run)
         return await self._migrate(HEAD, how, own_lock=False)
 
     async def downgrade(self, target: str) -> Migrated:
@@ -248,7 +197,7 @@ class Migrator:
         Raises:
             MigrationError: As for `upgrade`, and the other errors too.
         """
-        return await self._migrate(target, _Wanted(None, forward=False), own_lock=False)
+        return await self._migrate(target, Wanted(None, forward=False), own_lock=False)
 
     async def check(self) -> Sequence[str]:
         """Compare the database with the models.
@@ -282,7 +231,7 @@ class Migrator:
             command.upgrade(self._config, target, sql=True)
         return script.getvalue()
 
-    async def _migrate(self, target: str, how: _Wanted, *, own_lock: bool) -> Migrated:
+    async def _migrate(self, target: str, how: Wanted, *, own_lock: bool) -> Migrated:
         before = await self.current()
         self._require_known(before)
         revision = self._resolve(target, before, forward=how.forward)
@@ -297,10 +246,10 @@ class Migrator:
             async with _alone(), self._engine.connect() as connection:
                 try:
                     return await connection.run_sync(self._apply, wanted, backup)
-                except _DryRun as tried:
+                except DryRun as tried:
                     return tried.migrated
 
-    def _apply(self, connection: Connection, wanted: _Wanted, backup: Path | None) -> Migrated:
+    def _apply(self, connection: Connection, wanted: Wanted, backup: Path | None) -> Migrated:
         with self._backend.migration_context(connection) as options:
             before = _current(connection)
             if before == wanted.revision:
@@ -317,7 +266,7 @@ class Migrator:
         self,
         connection: Connection,
         adoption: Adoption,
-        wanted: _Wanted,
+        wanted: Wanted,
         options: Mapping[str, object],
     ) -> Migrated:
         first = self.history()[0].id
@@ -343,20 +292,20 @@ class Migrator:
                 require_complete(report, self._settings.location)
             if first != wanted.revision:
                 self._run_revisions(connection, first, wanted, options)
-        except TeleclaudeError:
+        except (TeleclaudeError, asyncio.CancelledError):
             # Nothing was changed, and a service manager may try again and again.
             original.unlink(missing_ok=True)
             raise
         if wanted.dry_run:
             original.unlink(missing_ok=True)
-            raise _DryRun(Migrated(None, wanted.revision, None, report))
+            raise DryRun(Migrated(None, wanted.revision, None, report))
         return Migrated(None, wanted.revision, original, report)
 
     def _run_revisions(
         self,
         connection: Connection,
         before: str | None,
-        wanted: _Wanted,
+        wanted: Wanted,
         options: Mapping[str, object],
     ) -> None:
         counts = _count_rows(connection, self._metadata)
@@ -433,7 +382,7 @@ class Migrator:
         return wanted
 
     def _refuse_foreign_tables(
-        self, connection: Connection, current: str | None, wanted: _Wanted
+        self, connection: Connection, current: str | None, wanted: Wanted
     ) -> None:
         if current is not None:
             return

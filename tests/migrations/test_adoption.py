@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from schema_dump import dump
 from teleclaude.backends import AdoptionReport, Quarantined
-from teleclaude.errors import AdoptionError, BackendIncompleteError
+from teleclaude.errors import AdoptionError, BackendIncompleteError, MigrationError
 from teleclaude.store.models import metadata
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from .conftest import Schema
+    from teleclaude.config import Config
+
+    from .conftest import OpenSchema, Revisions, Schema
 
 OBSERVATIONS = metadata.tables["memory_observations"]
 
@@ -96,6 +98,40 @@ async def test_the_tables_of_the_first_revision(
     async with empty.engine.connect() as connection:
         found = (await connection.execute(select(OBSERVATIONS.c.search_text))).scalar_one()
     assert found == "cafe . one . 2"
+
+
+async def test_the_revisions_after_the_first_follow(
+    config: Config,
+    open_schema: OpenSchema,
+    revisions: Revisions,
+    monkeypatch: pytest.MonkeyPatch,
+    copy: Path,
+) -> None:
+    """An old database becomes one of the first revision, and is then upgraded like any other."""
+    revisions.add("op.execute(\"UPDATE memory_observations SET title = 'later'\")")
+    schema = open_schema(config, revisions.directory)
+    adopting(schema, monkeypatch, copy)
+    assert (await schema.migrator.upgrade()).after == "test2"
+    async with schema.engine.connect() as connection:
+        titles = (await connection.execute(select(OBSERVATIONS.c.title))).scalars().all()
+    assert titles == ["later"]
+
+
+async def test_an_adoption_is_undone_with_the_revisions_after_it(
+    config: Config,
+    open_schema: OpenSchema,
+    revisions: Revisions,
+    monkeypatch: pytest.MonkeyPatch,
+    copy: Path,
+) -> None:
+    """When a later revision fails, the old database is as it was, and the copy is gone."""
+    revisions.add("raise RuntimeError('boom')")
+    schema = open_schema(config, revisions.directory)
+    adopting(schema, monkeypatch, copy)
+    with pytest.raises(MigrationError, match="from 0001 to test2 failed"):
+        await schema.migrator.upgrade()
+    assert await dump(schema.engine) == ""
+    assert not copy.exists()
 
 
 @pytest.mark.parametrize("failure", ["strict", "dry run", "no copy"])

@@ -99,6 +99,7 @@ async def test_a_cancelled_adoption_leaves_no_trace(take: TakeOld) -> None:
             if not task.cancelled():
                 break
             assert content(path) == before
+            assert backups(path) == []
         async with asyncio.timeout(20):
             await db.migrator.upgrade()
         assert await db.migrator.check() == []
