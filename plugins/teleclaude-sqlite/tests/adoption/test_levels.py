@@ -294,6 +294,15 @@ async def test_older_than_all_that_is_known(take: TakeOld) -> None:
     ]
 
 
+async def test_an_empty_text_in_a_strange_column(take: TakeOld) -> None:
+    """In a column nobody knows, an empty text is a value like any other."""
+    path = take(LAST, "ALTER TABLE hook_outbox ADD COLUMN mood TEXT DEFAULT ''")
+    async with store(path) as db:
+        await db.migrator.upgrade()
+    kept = execute(path, "SELECT original FROM quarantine WHERE source_column = 'mood'")
+    assert kept == [('""',)] * 8
+
+
 async def test_a_strange_column_with_a_name_of_ours(take: TakeOld) -> None:
     """A column that the old program never had means nothing here, whatever it is called."""
     path = take(

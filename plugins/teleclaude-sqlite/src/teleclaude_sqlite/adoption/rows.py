@@ -31,7 +31,7 @@ from teleclaude_sqlite.adoption.targets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Column, Dialect, Table
 
@@ -127,9 +127,8 @@ class RowConverter:
         Returns:
             The new one as it is stored; `None` when it is in quarantine as a whole.
         """
-        source, used = (raw, ())  # type: tuple[RawRow, Iterable[str]]
-        if self._name == "voice_assignments":
-            source, used = settle_voice(raw)
+        is_voice = self._name == "voice_assignments"
+        source, used = settle_voice(raw) if is_voice else (raw, frozenset())
         row = _Row(raw, key_of([raw[name] for name in self._old.key]), {}, {}, set())
         try:
             self._require_place(row, source)
@@ -220,9 +219,9 @@ class RowConverter:
         row.stored[target.name] = None if value is None else target.check(value)
         row.values[target.name] = value
 
-    def _keep_strangers(self, row: _Row, used: Iterable[str]) -> None:
+    def _keep_strangers(self, row: _Row, used: frozenset[str]) -> None:
         for name in self._strangers:
-            if row.raw[name] not in (None, "") and name not in used:
+            if row.raw[name] is not None and name not in used:
                 self._quarantine.value(
                     self._name, row.key, name, row.raw[name], "is in a column without a place"
                 )

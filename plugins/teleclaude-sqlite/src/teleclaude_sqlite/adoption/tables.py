@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from teleclaude_sqlite.adoption.reading import read_adapters, read_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     Stored = MutableMapping[str, object]
 
@@ -70,25 +70,26 @@ _GIVEN_UP: Final = frozenset({"rejected", "dead_letter"})
 _UNREADABLE: Final = "adopted without what could not be read; see the table quarantine"
 
 
-def settle_voice(raw: Mapping[str, object]) -> tuple[Mapping[str, object], Iterable[str]]:
+def settle_voice(raw: Mapping[str, object]) -> tuple[Mapping[str, object], frozenset[str]]:
     """Bring the columns of one voice per service into those of a service and its voice.
 
     Args:
         raw: The old row.
 
     Returns:
-        The row with `service_name` and `voice`; the old columns whose values are in there now.
+        The row with `service_name` and `voice`; the old columns that say nothing beside those.
     """
-    row = {name: raw[name] for name in raw if name not in _VOICES.values() and name != _VOICE_NAME}
+    olds = (*_VOICES.values(), _VOICE_NAME)
+    row = {name: raw[name] for name in raw if name not in olds}
     if not row.get("service_name") and not row.get("voice"):
-        for service, name in _VOICES.items():
-            if raw.get(name):
-                return {**row, "service_name": service, "voice": raw[name]}, (name,)
-        if raw.get(_VOICE_NAME):
-            return {**row, "voice": raw[_VOICE_NAME]}, (_VOICE_NAME,)
-        return row, ()
-    same = _VOICES.get(str(row.get("service_name")))
-    return row, (same,) if same and raw.get(same) == row.get("voice") else ()
+        filled = [(service, raw[name]) for service, name in _VOICES.items() if raw.get(name)]
+        if filled:
+            row["service_name"], row["voice"] = filled[0]
+        elif raw.get(_VOICE_NAME):
+            row["voice"] = raw[_VOICE_NAME]
+    source = _VOICES.get(str(row.get("service_name")), _VOICE_NAME)
+    said = {source} if raw.get(source) == row.get("voice") else set()
+    return row, frozenset(said | {name for name in olds if raw.get(name) == ""})
 
 
 def settle(table: str, stored: Stored, raw: Mapping[str, object], unreadable: set[str]) -> None:
