@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 
 from daemon_process import daemon
 from processes import store_process
@@ -86,22 +87,31 @@ async def test_nobody_writes_between_the_copy_and_the_conversion(
 
 
 async def test_a_cancelled_adoption_leaves_no_trace(take: TakeOld) -> None:
-    """Cancelled at any moment, an adoption has happened as a whole or not at all."""
+    """Cancelled at any statement, an adoption leaves neither a change nor a copy."""
     path = take(LAST)
     before = content(path)
+    cancelled = 0
     async with store(path) as db:
-        for steps in (0, 1, 3, 7, 15, 30, 60, 90, 120):
+        left = 0
+
+        @event.listens_for(db._engine.sync_engine, "before_cursor_execute")
+        def cancel(*_: object) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                task.cancel()
+
+        for moment in range(8, 1000, 13):
+            left = moment
             task = asyncio.ensure_future(db.migrator.upgrade())
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            task.cancel()
             await asyncio.wait([task])
             if not task.cancelled():
                 break
+            cancelled += 1
             assert content(path) == before
             assert backups(path) == []
-        async with asyncio.timeout(20):
-            await db.migrator.upgrade()
+        assert task.result().adoption is not None
+        assert cancelled > 5
         assert await db.migrator.check() == []
 
 
