@@ -67,7 +67,13 @@ async def backup(database: Path, destination: Path) -> Path:
     except asyncio.CancelledError:
         stop.set()
         await asyncio.wait([copying])
+        _discard(copying, destination)
         raise
+
+
+def _discard(copying: asyncio.Future[Path], destination: Path) -> None:
+    if copying.exception() is None:  # it must be asked for, or asyncio says that nobody did
+        destination.unlink(missing_ok=True)
 
 
 def _copy(database: Path, destination: Path, stop: threading.Event) -> Path:
