@@ -102,6 +102,13 @@ def test_epochs(seconds: int) -> None:
         assert read_epoch(seconds * 1000 + 999) == seconds
 
 
+@pytest.mark.parametrize("number", [-(2**63), -62_135_596_801, 10**14, 2**63 - 1, 1.5, "soon"])
+def test_what_is_no_epoch(number: object) -> None:
+    """A number that no instant can stand for is not taken for one."""
+    with pytest.raises(UnreadableError):
+        read_epoch(number)
+
+
 # --- documents ----------------------------------------------------------------------------------
 
 
@@ -238,6 +245,13 @@ def kept_of(new: Mapping[str, list[dict[str, Any]]]) -> set[tuple[str, str, str 
 @example(changes=[(("hook_outbox", "payload", False), '{"n": 1e999}')])
 @example(changes=[(("webhook_contracts", "id", False), b"\xff")])
 @example(changes=[(("hook_outbox", "last_error", True), "")] * 8)
+@example(
+    changes=[
+        (("memory_observations", "created_at", False), "long ago"),
+        (("memory_observations", "created_at_epoch", False), -(2**63)),
+    ]
+    * 5
+)
 @example(changes=[(("sessions", "adapter_metadata", True), '{"\\u0000": "\\ud800"}')])
 def test_no_value_is_lost(
     changes: Sequence[tuple[tuple[str, str, bool], object]],

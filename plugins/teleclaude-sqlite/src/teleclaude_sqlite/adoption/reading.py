@@ -25,6 +25,8 @@ MILLISECONDS_FROM: Final = 10**11
 """Epochs from here on are milliseconds: as seconds they would be in the year 5138."""
 
 _TOO_LARGE: Final = 10**14
+_TOO_SMALL: Final = -62_135_596_801
+"""The last second before the year 1."""
 
 
 class UnreadableError(ValueError):
@@ -66,12 +68,12 @@ def read_epoch(raw: object) -> object:
         UnreadableError: It is no such number.
     """
     number = read(LogicalType.INTEGER, raw)
-    if not isinstance(number, int) or number < MILLISECONDS_FROM:
+    if not isinstance(number, int):
         return number
-    if number >= _TOO_LARGE:
+    if not _TOO_SMALL < number < _TOO_LARGE:
         reason = "is neither seconds nor milliseconds since 1970"
         raise UnreadableError(reason)
-    return number // 1000
+    return number if number < MILLISECONDS_FROM else number // 1000
 
 
 def read_adapters(raw: object) -> object:
