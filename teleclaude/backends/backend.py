@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends.contract import InstanceLock, LogicalType, TextSearch
+    from teleclaude.backends.contract import (
+        Adoption,
+        InstanceLock,
+        LogicalType,
+        TextSearch,
+    )
 
 REQUIRED_HOOKS: Final = (
     "teleclaude_settings",
@@ -261,6 +266,13 @@ class Backend:
             engine=engine, settings=settings, destination=destination
         )
         return cast("Path", await answer) if inspect.isawaitable(answer) else None
+
+    def adopt(self, connection: Connection, settings: BackendSettings) -> Adoption | None:
+        """Recognise a database of an earlier TeleClaude; see `hookspecs.teleclaude_adopt`."""
+        adoption: Adoption | None = self._hook.teleclaude_adopt(
+            connection=connection, settings=settings
+        )
+        return adoption
 
     async def maintain(self, engine: AsyncEngine) -> Sequence[str]:
         """Do the engine's housekeeping; see `hookspecs.teleclaude_maintain`.

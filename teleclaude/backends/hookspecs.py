@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends.contract import (
+        Adoption,
         Capabilities,
         ErrorKind,
         InstanceLock,
@@ -253,6 +254,27 @@ def teleclaude_backup(
 
     Returns:
         An awaitable of the file, complete and checked.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_adopt(connection: Connection, settings: BackendSettings) -> Adoption | None:
+    """Recognise a database that an earlier TeleClaude made, and say how it is converted.
+
+    Called before a migration of a database that has no revision, inside
+    `teleclaude_migration_context`. It only looks and changes nothing. A backend that has this hook
+    needs `teleclaude_backup` too. Left out, there are no earlier databases on this engine.
+
+    Args:
+        connection: The connection whose transaction the migration runs in.
+        settings: An instance of the class `teleclaude_settings` gave.
+
+    Returns:
+        The adoption, or `None` when no earlier TeleClaude made the database.
+
+    Raises:
+        AdoptionError: One did, but the database cannot be converted: it is damaged, or newer than
+            what this backend knows.
     """
 
 

@@ -39,7 +39,7 @@ def invalid(where: str, reason: str) -> InvalidValueError:
         where: The column as `table.column`.
         reason: What is wrong, continuing "the value for <where> ...".
     """
-    return InvalidValueError(f"The value for {where} {reason}.")
+    return InvalidValueError(f"The value for {where} {reason}.", reason=reason)
 
 
 def check_text(value: object, where: str, max_length: int | None = None) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +23,7 @@ from teleclaude.store import Db
 
 if TYPE_CHECKING:
     from fake_backends import InstallBackend
+    from teleclaude.backends import BackendSettings
     from teleclaude.config import Config
 
 REPOSITORY = Path(__file__).parents[2]
@@ -163,6 +166,27 @@ def complete(install_backend: InstallBackend, tmp_path: Path) -> Config:
 async def test_the_examples_together_are_a_complete_backend(complete: Config) -> None:
     """With all examples, no hook is left to the core's portable answers."""
     assert [hook for hook in HOOKS if not complete.backend.implements(hook)] == []
+
+
+async def test_the_example_of_an_adoption(complete: Config) -> None:
+    """What an earlier program left is found and taken over, after a copy was made."""
+    with closing(sqlite3.connect(_made(complete.database))) as old, old:
+        old.execute("CREATE TABLE preferences (name TEXT, content TEXT)")
+        old.execute("INSERT INTO preferences VALUES ('colour', 'green')")
+    db = Db(complete)
+    done = await db.migrator.upgrade()
+    assert done.adoption is not None
+    assert done.adoption.rows == {"system_settings": 1}
+    assert done.backup is not None
+    async with db:
+        assert await db.settings.all() == {"colour": "green"}
+        assert await db.migrator.check() == []
+
+
+def _made(settings: BackendSettings) -> Path:
+    path = Path(settings.location)
+    path.parent.mkdir()
+    return path
 
 
 async def test_the_examples_do_what_they_are_for(complete: Config, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from sqlalchemy import Identity, MetaData, false, true
@@ -63,9 +64,14 @@ def text(default: str | None = None) -> Any:
     )
 
 
-def searched_text() -> Any:
-    """Declare a text column whose words are indexed, where the engine has an index for that."""
-    return Field(default=None, sa_type=LongText, sa_column_kwargs={"info": {"searched": True}})
+def searched_text(words_of: Callable[[Mapping[str, object]], str]) -> Any:
+    """Declare a text column whose words are indexed, where the engine has an index for that.
+
+    Args:
+        words_of: Gives the words of a row from its other columns.
+    """
+    info = {"searched": True, "computed": words_of}
+    return Field(default=None, sa_type=LongText, sa_column_kwargs={"info": info})
 
 
 def required_text() -> Any:

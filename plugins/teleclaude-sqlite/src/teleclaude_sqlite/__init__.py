@@ -2,7 +2,7 @@
 
 `settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect
 for it, `lock` the instance lock, `migrations` what surrounds a migration, `errors` the
-classification of failures, `upkeep` backups and housekeeping.
+classification of failures, `upkeep` backups and housekeeping, `adoption` files of earlier versions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends import InstanceLock, LockHolder, TextSearch
+    from teleclaude.backends import Adoption, InstanceLock, LockHolder, TextSearch
 
 __version__ = "0.1.0"
 
@@ -133,6 +133,14 @@ def teleclaude_backup(settings: SqliteSettings, destination: Path | None) -> Awa
     """Copy with SQLite's online backup."""
     path = settings.path
     return upkeep.backup(path, destination or upkeep.backup_path(path))
+
+
+@hookimpl
+def teleclaude_adopt(connection: Connection, settings: SqliteSettings) -> Adoption | None:
+    """Recognise a file that an earlier TeleClaude made with its own migration runner."""
+    from teleclaude_sqlite import adoption  # noqa: PLC0415 - needed once in the life of a file
+
+    return adoption.adopt(connection, settings.location)
 
 
 @hookimpl
