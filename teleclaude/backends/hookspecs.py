@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends.contract import (
@@ -265,4 +265,31 @@ def teleclaude_maintain(engine: AsyncEngine) -> Awaitable[Sequence[str]] | None:
 
     Returns:
         An awaitable of what was done, one short phrase each.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None] | None:
+    """Load many rows into a table, faster than an INSERT for each of them.
+
+    Called with one batch of rows after the other, in a transaction that the core began and will
+    commit or roll back; the rows must be part of it. Left out, or where it gives `None`, the core
+    runs one INSERT with many parameter sets.
+
+    The values are checked, and are what the driver takes: what the bind processors of the column
+    types made of them, so text of fixed width where an instant is stored as text, and JSON text for
+    a document. Surrogate keys are given, never counted up. A type's `bind_expression` is not
+    applied.
+
+    Args:
+        connection: A connection in a transaction. SQLAlchemy may not have sent its BEGIN yet; who
+            goes past SQLAlchemy to the driver must see to that.
+        table: The table.
+        rows: At least one row, each with a value, or `None` for null, for every column of the table
+            in the order of `table.columns`.
+
+    Returns:
+        An awaitable that ends when the rows are in the table, or `None`.
     """
