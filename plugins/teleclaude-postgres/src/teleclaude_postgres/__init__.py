@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from sqlalchemy import Connection, Executable, Table, TableClause
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends import ErrorKind, InstanceLock, LockHolder, LogicalType, TextSearch
@@ -102,3 +102,13 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
     from teleclaude_postgres.errors import classify  # noqa: PLC0415
 
     return classify(error)
+
+
+@hookimpl
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None]:
+    """Load with COPY; see `teleclaude_postgres.loading`."""
+    from teleclaude_postgres.loading import copy_rows  # noqa: PLC0415
+
+    return copy_rows(connection, table, rows)
