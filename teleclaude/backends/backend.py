@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from teleclaude.backends import bulk, hookspecs
 from teleclaude.backends.contract import Capabilities, ErrorKind
@@ -270,6 +270,30 @@ class Backend:
                 await bulk.insert_rows(connection, table, batch)
             count += len(batch)
         return count
+
+    def snapshot(self, connection: AsyncConnection) -> AbstractAsyncContextManager[object]:
+        """Surround reading that must see one state; see `hookspecs.teleclaude_snapshot`."""
+        snapshot: AbstractAsyncContextManager[None] | None = self._hook.teleclaude_snapshot(
+            connection=connection
+        )
+        return snapshot or connection.begin()
+
+    @property
+    def knows_id_counter(self) -> bool:
+        """Whether `id_counter` knows more than the highest id."""
+        return bool(self._hook.teleclaude_id_counter.get_hookimpls())
+
+    async def id_counter(
+        self, connection: AsyncConnection, table: Table, at_least: int | None = None
+    ) -> int:
+        """Say how far surrogate keys are used up; see `hookspecs.teleclaude_id_counter`."""
+        answer: object = self._hook.teleclaude_id_counter(
+            connection=connection, table=table, at_least=at_least
+        )
+        if inspect.isawaitable(answer):
+            return cast("int", await answer)
+        (key,) = table.primary_key.columns
+        return int((await connection.execute(select(func.max(key)))).scalar() or 0)
 
 
 def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[Any] | None:

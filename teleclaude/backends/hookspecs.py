@@ -293,3 +293,43 @@ def teleclaude_bulk_load(
     Returns:
         An awaitable that ends when the rows are in the table, or `None`.
     """
+
+
+@hookspec(firstresult=True)
+def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None] | None:
+    """Surround reading that must see one state of the database, however long it takes.
+
+    Called for the source of a copy. On entry the context manager begins a transaction that only
+    reads and whose statements all see what the first one saw, and makes sure that this is now; it
+    must not keep others from writing. On exit it ends the transaction. Left out, an ordinary
+    transaction is used, which is enough where those are isolated like that.
+
+    Args:
+        connection: A connection without a transaction.
+
+    Returns:
+        An asynchronous context manager.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_id_counter(
+    connection: AsyncConnection, table: Table, at_least: int | None
+) -> Awaitable[int] | None:
+    """Say how far the database has counted a table's surrogate keys, and let it count on further.
+
+    Called by a copy, in a transaction: for the source, which is only read, without a number, and
+    for the target with the source's. An id that was given once must never be given again, though
+    its row is gone. Left out, the highest id in the table is taken, and the engine is relied upon
+    to count on from there.
+
+    Args:
+        connection: A connection in a transaction.
+        table: A table whose primary key is one surrogate key.
+        at_least: The number below which no further id may be given, itself included. `None`: change
+            nothing.
+
+    Returns:
+        An awaitable of the highest number that is used up, by the counter or by a row; 0 when there
+        is none.
+    """

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import func, insert, select
 
+from changed_backends import without
 from hostile import REFUSED_TEXTS
 from rows import NOW, hostile_rows, plain_rows
-from teleclaude.backends import Backend, hookimpl, installed_backends
 from teleclaude.errors import ConflictError, InvalidValueError, StoreError, StoreUnavailableError
 from teleclaude.store.models import metadata
 
@@ -40,14 +39,7 @@ async def db(request: pytest.FixtureRequest, migrated_config: Config, open_db: O
     """An open store; its backend loads in its own way, where it has one, or is silent."""
     if request.param == "own way":
         return await open_db()
-    return await open_db(replace(migrated_config, backend=changed(migrated_config.backend)))
-
-
-def changed(backend: Backend, **hooks: object) -> Backend:
-    """The same backend without the hook, or with another one."""
-    (plugin,) = (b.entry_point.load() for b in installed_backends() if b.engine == backend.engine)
-    rest = {name: value for name, value in vars(plugin).items() if name != HOOK}
-    return Backend(backend.engine, SimpleNamespace(**rest, **hooks))
+    return await open_db(replace(migrated_config, backend=without(migrated_config.backend, HOOK)))
 
 
 async def load(db: Db, table: Table, rows: Any) -> int:
@@ -110,7 +102,7 @@ async def test_an_index_of_words_knows_what_was_loaded(db: Db) -> None:
 
 async def test_a_backend_can_decline(migrated_config: Config, open_db: OpenDb) -> None:
     """Where the hook gives nothing, the rows are inserted in the portable way."""
-    backend = changed(migrated_config.backend, **{HOOK: hookimpl(lambda: None)})
+    backend = without(migrated_config.backend, teleclaude_bulk_load=lambda: None)
     db = await open_db(replace(migrated_config, backend=backend))
     assert await load(db, SETTINGS, [SETTING]) == 1
     assert await stored(db, SETTINGS) == [SETTING]
