@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, delete, insert, literal, or_, select
 from teleclaude.errors import InvalidValueError
 from teleclaude.store.models import metadata
 from teleclaude.store.records import ObservationRecord, SavedObservation, SummaryRecord
-from teleclaude.store.words import count_hits, index_text, parse_query
+from teleclaude.store.words import count_hits, observation_text, parse_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,7 +120,7 @@ class Memory:
         shown = title or _title(text)
         known, told = list(concepts), list(facts)
         now = self._clock()
-        row = {
+        row: dict[str, object] = {
             "project": project,
             "type": type,
             "title": shown,
@@ -131,8 +131,8 @@ class Memory:
             "created_at": now,
             "created_at_epoch": int(now.timestamp()),
             "identity_key": identity_key,
-            "search_text": index_text([shown, text, *told, *known]),
         }
+        row["search_text"] = observation_text(row)
         row_id = await self._insert(_INSERT, project, row)
         return SavedObservation(row_id, shown, project)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from teleclaude.backends import SearchWord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_WORD: Final = 100
 """Characters of a word that count; engines limit how long an index entry can be."""
@@ -65,6 +65,19 @@ def index_text(fields: Iterable[str | None]) -> str:
     parts = [" ".join(split_words(field)) for field in fields if field]
     text = f" {_FIELD_END} ".join(part for part in parts if part)
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT].rpartition(" ")[0]
+
+
+def observation_text(row: Mapping[str, object]) -> str:
+    """Write what is indexed for an observation.
+
+    Args:
+        row: Its columns by name; those that are missing are taken as empty.
+    """
+    fields = [row.get(name) for name in ("title", "subtitle", "narrative")]
+    for name in ("facts", "concepts"):
+        items = row.get(name)
+        fields += items if isinstance(items, list) else []
+    return index_text(field for field in fields if isinstance(field, str))
 
 
 def parse_query(text: str) -> Query:

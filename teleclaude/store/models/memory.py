@@ -19,6 +19,7 @@ from teleclaude.store.models.base import (
     surrogate_key,
     text,
 )
+from teleclaude.store.words import observation_text
 
 
 class ManualSession(Model, table=True):
@@ -58,7 +59,7 @@ class Observation(Model, table=True):
     created_at: datetime = instant()
     created_at_epoch: int = integer()
     identity_key: str | None = key_or_null()
-    search_text: str | None = searched_text()
+    search_text: str | None = searched_text(observation_text)
 
 
 class Summary(Model, table=True):
