@@ -6,7 +6,7 @@ Nothing here knows how an engine loads fast; that is a backend's `teleclaude_bul
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from sqlalchemy import insert
 
@@ -90,8 +90,20 @@ def bound(
     return list(zip(*columns, strict=True))
 
 
+@runtime_checkable
+class BindsMany(Protocol):
+    """A column type that binds the values of many rows quicker than one by one."""
+
+    def bind_many(self, values: Sequence[object]) -> Sequence[object]:
+        """Give what the type's bind processor would make of each value."""
+        ...
+
+
 def _bound(column: Column[Any], dialect: Dialect, values: Sequence[object]) -> Iterable[object]:
-    process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    engine_type = column.type.dialect_impl(dialect)
+    if isinstance(engine_type, BindsMany):
+        return engine_type.bind_many(values)
+    process = engine_type.bind_processor(dialect)
     return values if process is None else map(process, values)
 
 
