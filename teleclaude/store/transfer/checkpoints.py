@@ -55,31 +55,29 @@ SAVE: Final[Executable] = (
 _REVISION: Final = any_table("alembic_version", column("version_num"))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """How much of a table is in the target.
 
     Attributes:
-        content: Its rows, and their hash.
+        rows: Its number of rows.
+        hash: The hash of their content.
         key: The primary key of the last one, `None` before the first.
     """
 
-    content: Content
+    rows: int
+    hash: str
     key: tuple[object, ...] | None = None
+
+    @classmethod
+    def of(cls, content: Content, key: tuple[object, ...] | None = None) -> Checkpoint:
+        """Note that everything up to a key is there."""
+        return cls(content.rows, content.hash, key)
 
     def parameters(self, table: Table) -> Mapping[str, object]:
         """Give the parameters of `SAVE`."""
-        return {
-            "name_": table.name,
-            "rows_": self.content.rows,
-            "hash_": self.content.hash,
-            "key_": None if self.key is None else list(self.key),
-        }
-
-
-def fresh() -> dict[str, Checkpoint]:
-    """Give the checkpoints of a copy that has not begun, by table."""
-    return {table.name: Checkpoint(Content()) for table in metadata.sorted_tables}
+        key = None if self.key is None else list(self.key)
+        return {"name_": table.name, "rows_": self.rows, "hash_": self.hash, "key_": key}
 
 
 async def begin(connection: AsyncConnection, revision: str) -> None:
@@ -90,7 +88,7 @@ async def begin(connection: AsyncConnection, revision: str) -> None:
         revision: The revision of its schema.
     """
     await connection.run_sync(_TABLE.create)
-    start = Content()
+    start = Checkpoint.of(Content())
     rows = [
         {"name": name, "revision": revision, "rows": start.rows, "hash": start.hash, "key": None}
         for name in metadata.tables
@@ -116,10 +114,7 @@ async def load(connection: AsyncConnection, revision: str) -> dict[str, Checkpoi
     if {row.revision for row in rows} != {revision}:
         message = "The interrupted copy was begun by another version of TeleClaude."
         raise CopyError(message, hint="Begin again with --replace.")
-    return {
-        row.name: Checkpoint(Content.of(row.rows, row.hash), row.key and tuple(row.key))
-        for row in rows
-    }
+    return {row.name: Checkpoint(row.rows, row.hash, row.key and tuple(row.key)) for row in rows}
 
 
 async def end(connection: AsyncConnection) -> None:

@@ -1,86 +1,106 @@
-"""What a row means, whatever the engine: its canonical text, and the hash of many rows."""
+"""What a row means, whatever the engine: its canonical form, and the hash of a table."""
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from teleclaude.store.types import JsonDocument, UtcDateTime
-from teleclaude.store.values import dump_document, format_instant
+from teleclaude.store.values import DumpedDocument, dump_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from sqlalchemy import Column, Table
+    from sqlalchemy import Table
+    from sqlalchemy.types import TypeEngine
 
 Row: TypeAlias = Sequence[Any]
 """A row, with a value for every column of its table in order."""
 
+Form: TypeAlias = "Callable[[TypeEngine[Any], Sequence[Any]], Iterable[object]]"
+"""Brings the values of a column of this type into a form."""
+
 _BYTES: Final = 16
-_MODULUS: Final = 2 ** (8 * _BYTES)
+
+_PLAIN: Final = 0
+"""The version of marshal's format that depends on nothing but the values: not on which objects are
+the same, nor on which strings are interned."""
 
 
-@dataclass(slots=True)
 class Content:
-    """How many rows there are, and a hash of them all.
+    """How many rows were seen, and a hash of them all in the order of their keys.
 
-    The hash is the sum of the rows' own hashes: it can be continued, and does not depend on the
-    order in which rows are added. Rows of one table differ in their keys, so that no two cancel
-    each other.
+    Attributes:
+        rows: The number of rows.
     """
 
-    rows: int = 0
-    total: int = 0
+    def __init__(self) -> None:
+        """Begin without any row."""
+        self.rows = 0
+        self._hash = blake2b(digest_size=_BYTES)
 
-    def add(self, texts: Iterable[str]) -> None:
-        """Add rows.
+    def __eq__(self, other: object) -> bool:
+        """Say whether both have seen the same."""
+        if not isinstance(other, Content):
+            return NotImplemented
+        return (self.rows, self.hash) == (other.rows, other.hash)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def add(self, forms: Sequence[bytes]) -> None:
+        """Add the next rows.
 
         Args:
-            texts: Their canonical texts.
+            forms: Their canonical forms.
         """
-        for text in texts:
-            hashed = blake2b(text.encode("ascii"), digest_size=_BYTES).digest()
-            self.total += int.from_bytes(hashed, "big")
-            self.rows += 1
-        self.total %= _MODULUS
+        self._hash.update(b"".join(forms))
+        self.rows += len(forms)
 
     @property
     def hash(self) -> str:
         """The hash as hexadecimal digits."""
-        return f"{self.total:0{2 * _BYTES}x}"
-
-    @classmethod
-    def of(cls, rows: int, digits: str) -> Content:
-        """Continue from what `rows` and `hash` said."""
-        return cls(rows, int(digits, 16))
+        return self._hash.hexdigest()
 
 
-def canonical(table: Table, rows: Sequence[Row]) -> list[str]:
-    """Write rows as text that is equal when all their values are, on whatever engine they were.
+def dumped(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    """Write the documents of rows as their canonical text, once for every purpose.
 
     Args:
         table: The table.
-        rows: Its rows, as the store gives them.
+        rows: At least one row, as the store gives them.
 
     Returns:
-        The text of each row, in ASCII.
+        The rows with `DumpedDocument`s.
 
     Raises:
         InvalidValueError: A document cannot be stored.
     """
-    columns = [
-        _canonical(column, values)
-        for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)
+    if not any(isinstance(column.type, JsonDocument) for column in table.columns):
+        return rows
+    return _by_column(table, rows, {JsonDocument: _dump})
+
+
+def canonical(table: Table, rows: Sequence[Row]) -> list[bytes]:
+    """Give what is equal for rows when all their values are, on whatever engine they were.
+
+    Args:
+        table: The table.
+        rows: At least one row, as `dumped` gives them.
+    """
+    return [
+        marshal.dumps(row, _PLAIN)
+        for row in _by_column(table, rows, {JsonDocument: _plain_text, UtcDateTime: _text})
     ]
-    return list(map(ascii, zip(*columns, strict=True)))
 
 
-def canonical_value(column: Column[Any], value: object) -> str:
-    """Write one value like that."""
-    (text,) = _canonical(column, [value])
-    return ascii(text)
+def differing_columns(table: Table, one: Row, other: Row) -> Sequence[str]:
+    """Name the columns in which two rows differ."""
+    forms: Mapping[type[TypeEngine[Any]], Form] = {UtcDateTime: _text}
+    (mine,), (theirs,) = (_by_column(table, [row], forms) for row in (one, other))
+    pairs = zip(table.columns, mine, theirs, strict=True)
+    return [column.name for column, own, their in pairs if own != their]
 
 
 def derived(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
@@ -108,10 +128,28 @@ def derived(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
     return result
 
 
-def _canonical(column: Column[Any], values: Sequence[object]) -> Iterable[object]:
-    if isinstance(column.type, JsonDocument):
-        where = column.type.where
-        return [None if value is None else dump_document(value, where) for value in values]
-    if isinstance(column.type, UtcDateTime):
-        return [None if value is None else format_instant(value) for value in values]  # type: ignore[arg-type]
-    return values
+def _by_column(
+    table: Table,
+    rows: Sequence[Row],
+    forms: Mapping[type[TypeEngine[Any]], Form],
+) -> list[tuple[Any, ...]]:
+    columns = [
+        forms[type(column.type)](column.type, values) if type(column.type) in forms else values
+        for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)
+    ]
+    return list(zip(*columns, strict=True))
+
+
+def _dump(kind: TypeEngine[Any], values: Sequence[object]) -> Iterable[object]:
+    where = str(getattr(kind, "where", kind))
+    return [
+        None if value is None else DumpedDocument(dump_document(value, where)) for value in values
+    ]
+
+
+def _plain_text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
+    return [value and str(value) for value in values]
+
+
+def _text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
+    return [value and value.isoformat() for value in values]

@@ -14,7 +14,7 @@ from sqlalchemy import table as any_table
 
 from teleclaude.backends.translation import translated
 from teleclaude.errors import CopyError, StoreError, StoreUnavailableError
-from teleclaude.store.transfer.content import Row, canonical, derived
+from teleclaude.store.transfer.content import Row, canonical, derived, dumped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,20 +34,20 @@ _LONGEST: Final = 80
 """Characters of a key that are shown."""
 
 _SIZE: Final = 4_000_000
-"""Characters that a page should have at most, as far as the rows before it can tell."""
+"""Bytes that a page should have at most, as far as the rows before it can tell."""
 
 
 class Page(NamedTuple):
     """Some rows that follow each other.
 
     Attributes:
-        rows: The rows, as the store gives them.
-        texts: The canonical text of each of them.
+        rows: The rows, as the store takes them.
+        forms: The canonical form of each of them.
         key: The primary key of the last one.
     """
 
     rows: Sequence[Row]
-    texts: Sequence[str]
+    forms: Sequence[bytes]
     key: tuple[object, ...]
 
 
@@ -138,10 +138,11 @@ class Pages:
             return None
         if self._derive:
             rows = derived(self._table, rows)
-        texts = canonical(self._table, rows)
+        rows = dumped(self._table, rows)
+        forms = canonical(self._table, rows)
         self._after = key_of(self._table, rows[-1])
-        self._adapt(len(rows), sum(map(len, texts)))
-        return Page(rows, texts, self._after)
+        self._adapt(len(rows), sum(map(len, forms)))
+        return Page(rows, forms, self._after)
 
     async def _fetch(self, columns: Select[Any], limit: int) -> Sequence[Row]:
         keys = key_columns(self._table)

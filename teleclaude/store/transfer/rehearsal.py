@@ -82,7 +82,7 @@ async def _rehearse(
             continue
         if page is None:
             break
-        content.add(page.texts)
+        content.add(page.forms)
         problems += refused_rows(table, page.rows, target.dialect)
         progress.advance(len(page.rows))
     progress.end()

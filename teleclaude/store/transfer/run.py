@@ -9,6 +9,7 @@ from teleclaude.backends import bulk
 from teleclaude.errors import CopyError, InvalidValueError
 from teleclaude.migrations import UNFINISHED_COPY
 from teleclaude.store.transfer import checkpoints
+from teleclaude.store.transfer.checkpoints import Checkpoint
 from teleclaude.store.transfer.content import Content
 from teleclaude.store.transfer.options import Outcome
 from teleclaude.store.transfer.reading import MOST_ROWS, Pages, key_of, row_error
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect, Table
 
-    from teleclaude.store.transfer.checkpoints import Checkpoint
     from teleclaude.store.transfer.content import Row
     from teleclaude.store.transfer.options import CopyOptions, Progress
     from teleclaude.store.transfer.reading import Page, Reader
@@ -52,6 +52,8 @@ class CopyRun:
         self._options = options
         self._progress = progress
         self._copied = 0
+        self._contents = {table.name: Content() for table in TABLES}
+        self._keys: dict[str, tuple[object, ...] | None] = dict.fromkeys(self._contents)
 
     async def copy(self) -> CopyReport:
         """Do everything.
@@ -59,13 +61,12 @@ class CopyRun:
         Returns:
             Both sides compared; they agree.
         """
-        outcome, done = await self._prepare()
+        outcome = await self._prepare()
         if outcome is not Outcome.ALREADY_COPIED:
             for table in TABLES:
-                await self._copy_table(table, done[table.name])
+                await self._copy_table(table)
             await self._continue_ids()
-        contents = {name: checkpoint.content for name, checkpoint in done.items()}
-        tables = await self._verify(contents)
+        tables = await self._verify()
         if outcome is not Outcome.ALREADY_COPIED:
             async with self._target.begin() as connection:
                 await checkpoints.end(connection)
@@ -75,20 +76,22 @@ class CopyRun:
 
     # --- before ---------------------------------------------------------------------------------
 
-    async def _prepare(self) -> tuple[Outcome, dict[str, Checkpoint]]:
+    async def _prepare(self) -> Outcome:
         if await self._is_unfinished():
             if not self._options.replace:
-                return Outcome.RESUMED, await self._resume()
+                await self._resume()
+                return Outcome.RESUMED
             async with self._target.begin() as connection:
                 await checkpoints.empty(connection)
         await self._target.migrator.upgrade(own_lock=True)
         rows = await self._target.migrator.count_rows()
         if any(rows.values()) and not self._options.replace:
-            return Outcome.ALREADY_COPIED, await self._recognise(rows)
+            await self._recognise(rows)
+            return Outcome.ALREADY_COPIED
         async with self._target.begin() as connection:
             await checkpoints.empty(connection)
             await checkpoints.begin(connection, self._head)
-        return Outcome.COPIED, checkpoints.fresh()
+        return Outcome.COPIED
 
     @property
     def _head(self) -> str:
@@ -98,71 +101,69 @@ class CopyRun:
         self._target.prepare_storage()
         return await self._target.migrator.current() == UNFINISHED_COPY
 
-    async def _resume(self) -> dict[str, Checkpoint]:
+    async def _resume(self) -> None:
         self._progress.say("An interrupted copy is continued.")
         async with self._target.begin() as connection:
             found = await checkpoints.load(connection, self._head)
         for table in TABLES:
             await self._check_unchanged(table, found[table.name])
-        return found
 
     async def _check_unchanged(self, table: Table, checkpoint: Checkpoint) -> None:
         """Make sure that what was copied before is still what the source begins with."""
-        content, key = Content(), None
+        content = self._contents[table.name]
+        key = None
         pages = Pages(self._source, table, derive=True)
-        self._progress.begin("check", table.name, checkpoint.content.rows)
-        while (missing := checkpoint.content.rows - content.rows) > 0:
+        self._progress.begin("check", table.name, checkpoint.rows)
+        while (missing := checkpoint.rows - content.rows) > 0:
             page = await pages.next(min(missing, MOST_ROWS))
             if page is None:
                 break
-            content.add(page.texts)
+            content.add(page.forms)
             key = page.key
             self._progress.advance(len(page.rows))
         self._progress.end()
-        if (content, key) != (checkpoint.content, checkpoint.key):
+        if Checkpoint.of(content, key) != checkpoint:
             message = f"The source's {table.name} changed since the copy was interrupted."
             raise CopyError(message, hint="Begin again with --replace.")
+        self._keys[table.name] = key
 
-    async def _recognise(self, rows: Mapping[str, int]) -> dict[str, Checkpoint]:
+    async def _recognise(self, rows: Mapping[str, int]) -> None:
         """Accept a target that holds the same already, and refuse any other that is not empty."""
-        found = checkpoints.fresh()
         counts = {table.name: await self._source.count(table) for table in TABLES}
-        if counts == rows:
-            async with self._target.snapshot() as reader:
-                for table in TABLES:
-                    ours = await self._read(self._source, table, derive=True)
-                    if ours != await self._read(reader, table, derive=False):
-                        break
-                    found[table.name].content = ours
-                else:
-                    return found
-        raise not_empty(self._target.location, rows)
+        if counts != rows:
+            raise not_empty(self._target.location, rows)
+        async with self._target.snapshot() as reader:
+            for table in TABLES:
+                ours = await self._read(self._source, table, derive=True)
+                if ours != await self._read(reader, table, derive=False):
+                    raise not_empty(self._target.location, rows)
+                self._contents[table.name] = ours
 
     async def _read(self, reader: Reader, table: Table, *, derive: bool) -> Content:
         return await read_content(reader, table, self._progress, step="compare", derive=derive)
 
     # --- the rows -------------------------------------------------------------------------------
 
-    async def _copy_table(self, table: Table, checkpoint: Checkpoint) -> None:
-        pages = Pages(self._source, table, after=checkpoint.key, derive=True)
-        total = await self._source.count(table)
-        self._progress.begin("copy", table.name, total)
-        self._progress.advance(checkpoint.content.rows)
+    async def _copy_table(self, table: Table) -> None:
+        pages = Pages(self._source, table, after=self._keys[table.name], derive=True)
+        self._progress.begin("copy", table.name, await self._source.count(table))
+        self._progress.advance(self._contents[table.name].rows)
         upcoming = asyncio.ensure_future(pages.next())
         try:
             while (page := await upcoming) is not None:
                 # The next page is read while this one is loaded.
                 upcoming = asyncio.ensure_future(pages.next())
-                await self._load(table, page, checkpoint)
+                await self._load(table, page)
                 self._progress.advance(len(page.rows))
         finally:
             upcoming.cancel()
             await asyncio.wait([upcoming])
         self._progress.end()
 
-    async def _load(self, table: Table, page: Page, checkpoint: Checkpoint) -> None:
-        checkpoint.content.add(page.texts)
-        checkpoint.key = page.key
+    async def _load(self, table: Table, page: Page) -> None:
+        content = self._contents[table.name]
+        content.add(page.forms)
+        checkpoint = Checkpoint.of(content, page.key)
         try:
             async with self._target.executor.transaction() as tx:
                 await tx.load(table, page.rows)
@@ -180,15 +181,16 @@ class CopyRun:
 
     # --- after ----------------------------------------------------------------------------------
 
-    async def _verify(self, contents: Mapping[str, Content]) -> Sequence[TableReport]:
+    async def _verify(self) -> Sequence[TableReport]:
         async with self._target.snapshot() as reader:
-            reports = [await self._compare(reader, t, contents[t.name]) for t in TABLES]
+            reports = [await self._compare(reader, table) for table in TABLES]
             for table, report in zip(TABLES, reports, strict=True):
                 if not report.agrees:
                     raise await self._difference(reader, table, report)
         return reports
 
-    async def _compare(self, reader: Reader, table: Table, ours: Content) -> TableReport:
+    async def _compare(self, reader: Reader, table: Table) -> TableReport:
+        ours = self._contents[table.name]
         theirs = await read_content(reader, table, self._progress, step="verify", derive=False)
         ids = has_ids(table)
         return TableReport(

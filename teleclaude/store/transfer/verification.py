@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, select
 
 from teleclaude.store.models import metadata
-from teleclaude.store.transfer.content import Content, canonical_value
+from teleclaude.store.transfer.content import Content, differing_columns
 from teleclaude.store.transfer.reading import Pages, describe_key, key_columns, key_of
 from teleclaude.store.types import SurrogateKey
 
@@ -48,7 +48,7 @@ async def read_content(
     pages = Pages(reader, table, derive=derive)
     progress.begin(step, table.name, await reader.count(table))
     while (page := await pages.next()) is not None:
-        content.add(page.texts)
+        content.add(page.forms)
         progress.advance(len(page.rows))
     progress.end()
     return content
@@ -106,7 +106,7 @@ async def first_differences(source: Reader, target: Reader, table: Table) -> Seq
             other = await anext(theirs, None)
         else:
             if one[1] != other[1]:
-                names = ", ".join(_differing(table, one[2], other[2]))
+                names = ", ".join(differing_columns(table, one[2], other[2]))
                 found.append(f"{describe_key(table, one[0])}: differs in {names}")
             one, other = await anext(ours, None), await anext(theirs, None)
     await ours.aclose()
@@ -116,19 +116,11 @@ async def first_differences(source: Reader, target: Reader, table: Table) -> Seq
 
 async def _rows(
     reader: Reader, table: Table, *, derive: bool
-) -> AsyncGenerator[tuple[tuple[Any, ...], str, Row]]:
+) -> AsyncGenerator[tuple[tuple[Any, ...], bytes, Row]]:
     pages = Pages(reader, table, derive=derive)
     while (page := await pages.next()) is not None:
-        for row, text in zip(page.rows, page.texts, strict=True):
-            yield key_of(table, row), text, row
-
-
-def _differing(table: Table, one: Row, other: Row) -> Sequence[str]:
-    return [
-        column.name
-        for column, mine, theirs in zip(table.columns, one, other, strict=True)
-        if canonical_value(column, mine) != canonical_value(column, theirs)
-    ]
+        for row, form in zip(page.rows, page.forms, strict=True):
+            yield key_of(table, row), form, row
 
 
 TABLES: Final[Sequence[Table]] = metadata.sorted_tables
