@@ -154,3 +154,11 @@ def teleclaude_id_counter(
 ) -> Awaitable[int]:
     """Look at, or move, what AUTOINCREMENT counts."""
     return copying.id_counter(connection, table, at_least)
+
+
+@hookimpl
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None]:
+    """Insert values that are bound already."""
+    return copying.load_rows(connection, table, rows)

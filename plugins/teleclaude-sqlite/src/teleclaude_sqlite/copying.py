@@ -11,7 +11,7 @@ from sqlalchemy import table as any_table
 from teleclaude_sqlite.engine import READ_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -61,3 +61,17 @@ async def id_counter(connection: AsyncConnection, table: Table, at_least: int | 
     else:
         await connection.execute(update(_COUNTERS).where(of_table).values(seq=at_least))
     return at_least
+
+
+async def load_rows(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> None:
+    """Insert rows that are bound already, so that SQLAlchemy does not look at each value again.
+
+    Args:
+        connection: A connection in a transaction.
+        table: The table.
+        rows: Its rows, ready for the driver.
+    """
+    statement = insert(table).compile(dialect=connection.dialect)
+    await connection.exec_driver_sql(str(statement), [tuple(row) for row in rows])
