@@ -42,7 +42,7 @@ SAFE: Final = frozenset(
 _UNDONE_BY_COMMIT: Final = SAFE | {ErrorKind.INTEGRITY, ErrorKind.FULL, ErrorKind.READ_ONLY}
 """Failures of a COMMIT that are known to have rolled the transaction back."""
 
-_LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
+LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
 """There is no connection any more."""
 
 _ENDED: Final = "The transaction has ended."
@@ -253,7 +253,7 @@ class EngineExecutor:
         except Exception as error:
             # Where there is no connection any more, the engine has rolled back by itself; what the
             # caller must hear is the error that led here, if there is one.
-            if self._backend.classify_error(error) not in _LOST:
+            if self._backend.classify_error(error) not in LOST:
                 raise
 
     @asynccontextmanager

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NOW: Final = datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC)
 
-_LONG: Final = MEGABYTE[:200_000]
+_LONG: Final = MEGABYTE[:50_000]
 
 DOCUMENTS: Final[Sequence[object]] = [
     {},

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
+from teleclaude.store.transfer.verification import has_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
 
 
 async def fill(config: Config, rows: Mapping[Table, Iterable[tuple[Any, ...]]]) -> None:
-    """Load rows into tables, in the order of the tables.
+    """Load rows into tables, and let ids go on after them.
 
     Args:
         config: Where the store is.
         rows: The rows of each table, those first to which others refer.
     """
-    async with Db(config) as db, db._executor.transaction() as tx:
-        for table, its in rows.items():
-            await tx.load(table, its)
+    async with Db(config) as db:
+        async with db._executor.transaction() as tx:
+            for table, its in rows.items():
+                await tx.load(table, its)
+        for table in filter(has_ids, rows):
+            async with db._engine.begin() as connection:
+                await config.backend.id_counter(connection, table, 0)
 
 
 async def read_all(config: Config) -> dict[str, list[tuple[Any, ...]]]:

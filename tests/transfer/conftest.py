@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
+from copies import Copy, Place, Told
 from provisioning import make_provisioner
 from teleclaude.backends import installed_backends
 from teleclaude.store import Db
@@ -21,58 +21,12 @@ from teleclaude.store.transfer import CopyOptions, copy_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioning import Provisioner, Section
+    from provisioning import Provisioner
     from store_fixtures import Configure
-    from teleclaude.config import Config
     from teleclaude.store.transfer import CopyReport
 
 ENGINES = sorted({backend.engine for backend in installed_backends()})
 PAIRS = [pytest.param(pair, id="-to-".join(pair)) for pair in product(ENGINES, repeat=2)]
-
-
-class Place(NamedTuple):
-    """A database and how it is configured."""
-
-    provisioner: Provisioner
-    section: Section
-    config: Config
-
-
-@dataclass
-class Told:
-    """Progress that remembers what it was told."""
-
-    messages: list[str] = field(default_factory=list)
-    steps: dict[tuple[str, str], int] = field(default_factory=dict)
-    totals: dict[tuple[str, str], int] = field(default_factory=dict)
-    current: tuple[str, str] = ("", "")
-
-    def say(self, message: str) -> None:
-        self.messages.append(message)
-
-    def begin(self, step: str, table: str, total: int) -> None:
-        self.current = (step, table)
-        self.totals[self.current] = total
-        self.steps[self.current] = 0
-
-    def advance(self, rows: int) -> None:
-        self.steps[self.current] += rows
-
-    def end(self) -> None:
-        self.current = ("", "")
-
-
-class Copy(Protocol):
-    """Copies the source into the target."""
-
-    async def __call__(
-        self,
-        *,
-        online: bool = False,
-        replace: bool = False,
-        dry_run: bool = False,
-        progress: Told | None = None,
-    ) -> CopyReport: ...
 
 
 @pytest.fixture(scope="session")

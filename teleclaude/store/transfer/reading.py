@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 4_000
 """Rows of a page at most."""
 
-_FIRST_ROWS: Final = 250
+_FIRST_ROWS: Final = 50
 """Rows of the first page, of which nothing is known."""
 
 _LONGEST: Final = 80

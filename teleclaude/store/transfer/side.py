@@ -9,7 +9,7 @@ from teleclaude.backends import DAEMON_LOCK, locked
 from teleclaude.backends.translation import translated
 from teleclaude.errors import InstanceLockedError
 from teleclaude.migrations import Migrator
-from teleclaude.store.executor import EngineExecutor
+from teleclaude.store.executor import LOST, EngineExecutor
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer.reading import Reader
 
@@ -110,11 +110,24 @@ class Side:
         Yields:
             What reads.
         """
-        async with AsyncExitStack() as stack:
+        async with self._released() as stack:
             with self.translated():
                 connection = await stack.enter_async_context(self._engine.connect())
                 await stack.enter_async_context(self.backend.snapshot(connection))
             yield Reader(connection, self.backend, self.location)
+
+    @asynccontextmanager
+    async def _released(self) -> AsyncIterator[AsyncExitStack]:
+        """Leave contexts, also those of a connection that is not there any more."""
+        stack = AsyncExitStack()
+        try:
+            yield stack
+        finally:
+            try:
+                await stack.aclose()
+            except Exception as error:
+                if self.backend.classify_error(error) not in LOST:
+                    raise
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
