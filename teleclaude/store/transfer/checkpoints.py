@@ -129,7 +129,7 @@ async def end(connection: AsyncConnection) -> None:
 
 
 async def empty(connection: AsyncConnection) -> None:
-    """Delete every row of the store, and give up an unfinished copy.
+    """Delete every row of the store.
 
     Args:
         connection: A connection of the target, in a transaction.
@@ -138,8 +138,6 @@ async def empty(connection: AsyncConnection) -> None:
     for table in reversed(metadata.sorted_tables):
         if table.name in there:
             await connection.execute(delete(table))
-    if _TABLE.name in there:
-        await end(connection)
 
 
 def _table_names(connection: Connection) -> set[str]:

@@ -6,9 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from teleclaude.errors import CopyError, InstanceLockLostError, TeleclaudeError
-from teleclaude.store.transfer.rehearsal import rehearse
-from teleclaude.store.transfer.run import CopyRun
+from teleclaude.errors import InstanceLockLostError, TeleclaudeError
+from teleclaude.store.transfer.rehearsal import DAEMON_HINT, rehearse
+from teleclaude.store.transfer.run import CopyRun, same_database
 from teleclaude.store.transfer.side import Side
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ async def copy_store(
         StoreUnavailableError: One of them cannot be reached, or broke off.
     """
     if _same(source, target):
-        message = f"Source and target are the same database: {source.database.location}."
-        raise CopyError(message, hint="Name another one.")
+        raise same_database(source.database.location)
     async with AsyncExitStack() as stack:
         ours, theirs = Side(source), Side(target)
         stack.push_async_callback(ours.close)
@@ -56,19 +55,17 @@ async def copy_store(
         await ours.migrator.require_head()
         if options.dry_run:
             return await rehearse(ours, theirs, options, progress)
-        locks = [
-            await stack.enter_async_context(ours.lock(required=not options.online)),
-            await stack.enter_async_context(theirs.lock()),
-        ]
-        if locks[0] is None:
-            progress.say("A daemon uses the source; what it writes from now on is not in the copy.")
-        reader = await stack.enter_async_context(ours.snapshot())
-        run = CopyRun(reader, theirs, options, progress)
-        return await _while_held([lock for lock in locks if lock], run.copy())
+        locks = [await stack.enter_async_context(theirs.lock())]
+        if options.online:
+            progress.say("What is written to the source from now on is not in the copy.")
+        else:
+            locks.append(await stack.enter_async_context(ours.lock(hint=DAEMON_HINT)))
+        run = CopyRun(ours, theirs, options, progress)
+        return await _while_held(locks, run.copy())
 
 
 def _same(one: Config, other: Config) -> bool:
-    # Two names of one database are noticed by its lock, which can be had once.
+    # Two names of one database are noticed later: by its lock, or by the mark of a copy.
     return one.backend.engine == other.backend.engine and (
         one.database.location == other.database.location
     )

@@ -11,14 +11,19 @@ from teleclaude.store.transfer.options import Outcome
 from teleclaude.store.transfer.reading import Pages
 from teleclaude.store.transfer.report import CopyReport, TableReport
 from teleclaude.store.transfer.run import not_empty, refused_rows
-from teleclaude.store.transfer.verification import TABLES, count_orphans, has_ids
+from teleclaude.store.transfer.verification import TABLES, count_orphans, has_ids, read_content
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import Table
 
     from teleclaude.store.transfer.options import CopyOptions, Progress
     from teleclaude.store.transfer.reading import Reader
     from teleclaude.store.transfer.side import Side
+
+DAEMON_HINT: Final = "Stop it first, or copy what is there now with --online."
+"""What to do about a daemon that uses the source."""
 
 _SHOWN: Final = 10
 """Problems that are listed at most."""
@@ -42,30 +47,42 @@ async def rehearse(
         CopyError: It would fail. All values that would be refused are counted, the first named.
     """
     if not options.online:
-        await source.refuse_daemon()
-    await _check_target(target, options)
+        await source.refuse_daemon(hint=DAEMON_HINT)
+    rows = await _rows_in_the_way(target)
+    in_the_way = any(rows.values()) and not options.replace
     async with source.snapshot() as reader:
         problems: list[CopyError] = []
         reports = [await _rehearse(reader, target, t, progress, problems) for t in TABLES]
     if problems:
         raise _combined(problems)
-    return CopyReport(Outcome.CHECKED, source.location, target.location, 0, reports)
+    if in_the_way and not await _is_the_same(target, reports, progress):
+        raise not_empty(target.location, rows)
+    outcome = Outcome.ALREADY_COPIED if in_the_way else Outcome.CHECKED
+    return CopyReport(outcome, source.location, target.location, 0, reports)
 
 
-async def _check_target(target: Side, options: CopyOptions) -> None:
+async def _rows_in_the_way(target: Side) -> Mapping[str, int]:
+    """Count what is in a target, unless it is a part of a copy already."""
     try:
         current = await target.migrator.current()
     except StoreUnavailableError as error:
         if error.missing and target.backend.prepares_storage:
-            return
+            return {}
         raise
     await target.refuse_daemon()
     if current == UNFINISHED_COPY:
-        return
+        return {}
     target.migrator.require_known(current)
-    rows = await target.migrator.count_rows()
-    if any(rows.values()) and not options.replace:
-        raise not_empty(target.location, rows)
+    return await target.migrator.count_rows()
+
+
+async def _is_the_same(target: Side, reports: Sequence[TableReport], progress: Progress) -> bool:
+    async with target.snapshot() as reader:
+        for table, report in zip(TABLES, reports, strict=True):
+            theirs = await read_content(reader, table, progress, step="compare", derive=False)
+            if (theirs.rows, theirs.hash) != (report.source_rows, report.source_hash):
+                return False
+    return True
 
 
 async def _rehearse(

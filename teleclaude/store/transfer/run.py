@@ -37,17 +37,17 @@ class CopyRun:
     """Copies what a snapshot of the source holds into the target."""
 
     def __init__(
-        self, source: Reader, target: Side, options: CopyOptions, progress: Progress
+        self, source: Side, target: Side, options: CopyOptions, progress: Progress
     ) -> None:
         """Prepare; nothing is written yet.
 
         Args:
-            source: What reads the source.
+            source: The source.
             target: The target, whose lock is held.
             options: How to copy.
             progress: Hears how it goes on.
         """
-        self._source = source
+        self._sides = source, target
         self._target = target
         self._options = options
         self._progress = progress
@@ -61,51 +61,64 @@ class CopyRun:
         Returns:
             Both sides compared; they agree.
         """
-        outcome = await self._prepare()
+        source, target = self._sides
+        async with source.snapshot() as self._source:
+            outcome = await self._prepare()
+            if outcome is not Outcome.ALREADY_COPIED:
+                for table in TABLES:
+                    await self._copy_table(table)
+                await self._continue_ids()
+            tables = await self._verify()
         if outcome is not Outcome.ALREADY_COPIED:
-            for table in TABLES:
-                await self._copy_table(table)
-            await self._continue_ids()
-        tables = await self._verify()
-        if outcome is not Outcome.ALREADY_COPIED:
-            async with self._target.begin() as connection:
+            async with target.begin() as connection:
                 await checkpoints.end(connection)
-        return CopyReport(
-            outcome, self._source.location, self._target.location, self._copied, tables
-        )
+        return CopyReport(outcome, source.location, target.location, self._copied, tables)
 
     # --- before ---------------------------------------------------------------------------------
 
     async def _prepare(self) -> Outcome:
-        if await self._is_unfinished():
+        self._target.prepare_storage()
+        if await self._target.migrator.current() == UNFINISHED_COPY:
             if not self._options.replace:
                 await self._resume()
                 return Outcome.RESUMED
             async with self._target.begin() as connection:
                 await checkpoints.empty(connection)
+                await checkpoints.end(connection)
         await self._target.migrator.upgrade(own_lock=True)
         rows = await self._target.migrator.count_rows()
         if any(rows.values()) and not self._options.replace:
             await self._recognise(rows)
             return Outcome.ALREADY_COPIED
         async with self._target.begin() as connection:
-            await checkpoints.empty(connection)
             await checkpoints.begin(connection, self._head)
+        await self._refuse_same()
+        async with self._target.begin() as connection:
+            await checkpoints.empty(connection)
         return Outcome.COPIED
+
+    async def _refuse_same(self) -> None:
+        """Make sure that source and target are not two names of one database."""
+        source, target = self._sides
+        if await source.migrator.current() != UNFINISHED_COPY:
+            return
+        async with target.begin() as connection:
+            await checkpoints.end(connection)
+        raise same_database(target.location)
 
     @property
     def _head(self) -> str:
         return str(self._target.migrator.head)
 
-    async def _is_unfinished(self) -> bool:
-        self._target.prepare_storage()
-        return await self._target.migrator.current() == UNFINISHED_COPY
-
     async def _resume(self) -> None:
         self._progress.say("An interrupted copy is continued.")
         async with self._target.begin() as connection:
             found = await checkpoints.load(connection, self._head)
+        rows = await self._target.migrator.count_rows()
         for table in TABLES:
+            if rows[table.name] != found[table.name].rows:
+                message = f"The target's {table.name} is not what the interrupted copy left."
+                raise CopyError(message, hint="Begin again with --replace.")
             await self._check_unchanged(table, found[table.name])
 
     async def _check_unchanged(self, table: Table, checkpoint: Checkpoint) -> None:
@@ -217,6 +230,16 @@ class CopyRun:
                 f"counted to {report.source_id}, the target to {report.target_id}."
             )
         return CopyError(message, hint=hint)
+
+
+def same_database(location: str) -> CopyError:
+    """Give the error for a source that is the target too.
+
+    Args:
+        location: Where it is.
+    """
+    message = f"Source and target are the same database: {location}."
+    return CopyError(message, hint="Name another one; nothing was changed.")
 
 
 def not_empty(location: str, rows: Mapping[str, int]) -> CopyError:

@@ -68,32 +68,33 @@ class Side:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def lock(self, *, required: bool = True) -> AsyncIterator[InstanceLock | None]:
+    async def lock(self, *, hint: str | None = None) -> AsyncIterator[InstanceLock]:
         """Keep every daemon away.
 
         Args:
-            required: Whether a daemon that runs is an error.
+            hint: What to do where a daemon has the lock, if there is more to say than usual.
 
         Yields:
-            The lock; `None` where a daemon has it and that is no error.
+            The lock.
 
         Raises:
             InstanceLockedError: A daemon uses the database.
         """
         async with AsyncExitStack() as stack:
-            lock: InstanceLock | None = None
             try:
                 with self.translated():
                     lock = await stack.enter_async_context(
                         self.backend.instance_lock(self._settings, DAEMON_LOCK)
                     )
-            except InstanceLockedError:
-                if required:
-                    raise
+            except InstanceLockedError as error:
+                raise InstanceLockedError(error.message, hint=hint or error.hint) from error
             yield lock
 
-    async def refuse_daemon(self) -> None:
+    async def refuse_daemon(self, *, hint: str | None = None) -> None:
         """Make sure that no daemon uses the database, without taking its lock.
+
+        Args:
+            hint: What to do if one does, if there is more to say than usual.
 
         Raises:
             InstanceLockedError: One does.
@@ -101,7 +102,8 @@ class Side:
         with self.translated():
             holder = await self.backend.lock_holder(self._settings, DAEMON_LOCK)
         if holder is not None:
-            raise locked(DAEMON_LOCK, self.location, holder)
+            error = locked(DAEMON_LOCK, self.location, holder)
+            raise InstanceLockedError(error.message, hint=hint or error.hint)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Reader]:
