@@ -152,10 +152,12 @@ def _print(
     from teleclaude.cli.tables import print_table
     from teleclaude.config import shown_section
 
-    print_table(
-        ["table", "source", "target", "content", "references", "ids"],
-        [_cells(table) for table in report.tables],
-    )
+    if _is_there(report):
+        titles = ["table", "source", "target", "content", "references", "ids"]
+        print_table(titles, map(_cells, report.tables))
+    else:
+        cells = [(table.name, f"{table.source_rows:,}") for table in report.tables]
+        print_table(["table", "rows"], cells)
     typer.echo(_summary(report, seconds))
     if switched:
         before = f" (before: {switched.before})" if switched.before else ""
