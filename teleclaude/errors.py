@@ -160,6 +160,10 @@ class StoreUnavailableError(StoreError):
         super().__init__(message, hint=hint)
 
 
+class CopyError(StoreError):
+    """A store could not be copied to another database."""
+
+
 class MigrationError(TeleclaudeError):
     """The database schema could not be brought to the wanted revision."""
 

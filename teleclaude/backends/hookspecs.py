@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends.contract import (
@@ -289,4 +289,71 @@ def teleclaude_maintain(engine: AsyncEngine) -> Awaitable[Sequence[str]] | None:
 
     Returns:
         An awaitable of what was done, one short phrase each.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None] | None:
+    """Load many rows into a table, faster than an INSERT for each of them.
+
+    Called with one batch of rows after the other, in a transaction that the core began and will
+    commit or roll back; the rows must be part of it. Left out, or where it gives `None`, the core
+    runs one INSERT with many parameter sets.
+
+    The values are checked, and are what the driver takes: what the bind processors of the column
+    types made of them, so text of fixed width where an instant is stored as text, and JSON text for
+    a document. Surrogate keys are given, never counted up. A type's `bind_expression` is not
+    applied.
+
+    Args:
+        connection: A connection in a transaction. SQLAlchemy may not have sent its BEGIN yet; who
+            goes past SQLAlchemy to the driver must see to that.
+        table: The table.
+        rows: At least one row, each with a value, or `None` for null, for every column of the table
+            in the order of `table.columns`.
+
+    Returns:
+        An awaitable that ends when the rows are in the table, or `None`.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None] | None:
+    """Surround reading that must see one state of the database, however long it takes.
+
+    Called for the source of a copy. On entry the context manager begins a transaction that only
+    reads and whose statements all see what the first one saw, and makes sure that this is now; it
+    must not keep others from writing. On exit it ends the transaction. Left out, an ordinary
+    transaction is used, which is enough where those are isolated like that.
+
+    Args:
+        connection: A connection without a transaction.
+
+    Returns:
+        An asynchronous context manager.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_id_counter(
+    connection: AsyncConnection, table: Table, at_least: int | None
+) -> Awaitable[int] | None:
+    """Say how far the database has counted a table's surrogate keys, and let it count on further.
+
+    Called by a copy, in a transaction: for the source, which is only read, without a number, and
+    for the target with the source's. An id that was given once must never be given again, though
+    its row is gone. Left out, the highest id in the table is taken, and the engine is relied upon
+    to count on from there.
+
+    Args:
+        connection: A connection in a transaction.
+        table: A table whose primary key is one surrogate key.
+        at_least: The number below which no further id may be given, itself included. `None`: change
+            nothing.
+
+    Returns:
+        An awaitable of the highest number that is used up, by the counter or by a row; 0 when there
+        is none.
     """

@@ -1,10 +1,11 @@
-"""`teleclaude db`: the schema of the database."""
+"""`teleclaude db`: the schema of the database, and copies of it."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from teleclaude.cli import copying
 from teleclaude.cli.options import ConfigOption
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(
-    name="db", help="Create, upgrade and inspect the database's schema.", no_args_is_help=True
+    name="db", help="Create, upgrade, inspect and copy the database.", no_args_is_help=True
 )
+app.command()(copying.copy)
 
 
 StrictOption = Annotated[

@@ -4,6 +4,6 @@
 """
 
 from teleclaude.migrations.outcomes import Migrated, Revision
-from teleclaude.migrations.runner import Migrator
+from teleclaude.migrations.runner import UNFINISHED_COPY, Migrator
 
-__all__ = ["Migrated", "Migrator", "Revision"]
+__all__ = ["UNFINISHED_COPY", "Migrated", "Migrator", "Revision"]

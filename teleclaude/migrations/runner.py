@@ -51,6 +51,10 @@ _HERE: Final = Path(__file__).parent
 BASE: Final = "base"
 HEAD: Final = "head"
 
+UNFINISHED_COPY: Final = "unfinished copy"
+"""Stands in the place of the revision while a store is being copied into the database, so that
+nobody takes a half for the whole."""
+
 _ALEMBIC: Final = threading.Lock()
 """Alembic keeps the migration that is running in global variables (`alembic.op`), so a process runs
 one at a time, of whatever database, in whatever task or thread."""
@@ -129,7 +133,7 @@ class Migrator:
         current = await self.current()
         if current == self.head:
             return
-        self._require_known(current)
+        self.require_known(current)
         message = (
             f"The schema of {self._settings.location} is at revision {current or 'none'}; "
             f"this version of TeleClaude needs {self.head}."
@@ -233,7 +237,7 @@ class Migrator:
 
     async def _migrate(self, target: str, how: Wanted, *, own_lock: bool) -> Migrated:
         before = await self.current()
-        self._require_known(before)
+        self.require_known(before)
         revision = self._resolve(target, before, forward=how.forward)
         if before == revision:
             return Migrated(before, revision, None)
@@ -351,9 +355,21 @@ class Migrator:
     def _order(self) -> Sequence[str | None]:
         return [None, *(revision.id for revision in self.history())]
 
-    def _require_known(self, current: str | None) -> None:
+    def require_known(self, current: str | None) -> None:
+        """Make sure that a database's revision is one of ours.
+
+        Args:
+            current: What `current` gave.
+
+        Raises:
+            SchemaTooNewError: It is not.
+            MigrationError: The database is half of a copy.
+        """
         if current in self._order():
             return
+        if current == UNFINISHED_COPY:
+            message = f"The copy of a store into {self._settings.location} was not finished."
+            raise MigrationError(message, hint="Run `teleclaude db copy` again; it continues.")
         message = (
             f"The schema of {self._settings.location} is at revision {current}, which this version "
             f"of TeleClaude does not know (it knows up to {self.head})."

@@ -24,7 +24,7 @@ from teleclaude.errors import InvalidValueError, StoreError, StoreUnavailableErr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, Table
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from teleclaude.backends import Backend
@@ -42,7 +42,7 @@ SAFE: Final = frozenset(
 _UNDONE_BY_COMMIT: Final = SAFE | {ErrorKind.INTEGRITY, ErrorKind.FULL, ErrorKind.READ_ONLY}
 """Failures of a COMMIT that are known to have rolled the transaction back."""
 
-_LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
+LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
 """There is no connection any more."""
 
 _ENDED: Final = "The transaction has ended."
@@ -253,7 +253,7 @@ class EngineExecutor:
         except Exception as error:
             # Where there is no connection any more, the engine has rolled back by itself; what the
             # caller must hear is the error that led here, if there is one.
-            if self._backend.classify_error(error) not in _LOST:
+            if self._backend.classify_error(error) not in LOST:
                 raise
 
     @asynccontextmanager
@@ -321,6 +321,23 @@ class TransactionExecutor:
             async with self._statement():
                 await self._connection.execute(statement, sets)
 
+    async def load(self, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        """Load many rows into a table.
+
+        Whatever fails, a refused value too, the transaction can only be rolled back: what came
+        before is in it already.
+
+        Args:
+            table: The table.
+            rows: Its rows, with a value for every column in the order of the table. They are taken
+                as they are needed.
+
+        Returns:
+            How many rows there were.
+        """
+        async with self._statement(forgiven=()):
+            return await self._backend.bulk_load(self._connection, table, rows)
+
     async def run(self, unit: Unit[T]) -> T:
         """Run a unit of work as part of this transaction."""
         return await unit(self)
@@ -354,13 +371,15 @@ class TransactionExecutor:
             raise StoreError(self._unusable, hint="Begin a new transaction.")
 
     @asynccontextmanager
-    async def _statement(self) -> AsyncIterator[None]:
+    async def _statement(
+        self, forgiven: tuple[type[Exception], ...] = (InvalidValueError,)
+    ) -> AsyncIterator[None]:
         async with self._one_at_a_time:
             self._check_usable()
             try:
                 with translated(self._backend, self._location):
                     yield
-            except InvalidValueError:
+            except forgiven:
                 raise
             except BaseException:
                 self._unusable = "The transaction was rolled back because a statement of it failed."

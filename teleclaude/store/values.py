@@ -24,12 +24,25 @@ of the engines known: 2704 bytes, a third of a page of PostgreSQL's B-tree."""
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _EXPONENT: Final = re.compile(_STRING + r"|-?\d+(?:\.\d+)?e\+\d+")
 _NEGATIVE_ZERO: Final = re.compile(_STRING + r"|-0\.0(?!\d)")
 _LONG_INTEGER: Final = re.compile(_STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])")
 _MANY_DIGITS: Final = re.compile(r"\d{19}")
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class DumpedDocument(str):
+    """JSON text that `dump_document` wrote, and takes in the place of the document.
+
+    For whoever needs the text for something else as well.
+    """
+
+    __slots__ = ()
 
 
 def invalid(where: str, reason: str) -> InvalidValueError:
@@ -200,7 +213,7 @@ def dump_document(value: object, where: str) -> str:
     come back as an integer.
 
     Args:
-        value: A `dict` or `list` of JSON values.
+        value: A `dict` or `list` of JSON values, or what became of one.
         where: The column as `table.column`, for the error.
 
     Returns:
@@ -210,13 +223,14 @@ def dump_document(value: object, where: str) -> str:
         InvalidValueError: It is no object or array, or holds something that JSON or an engine
             cannot keep: NaN, infinity, NUL characters, lone surrogates, integers beyond 64 bits.
     """
+    if isinstance(value, DumpedDocument):
+        return value
     if not isinstance(value, (dict, list)):
         raise invalid(where, f"must be a JSON object or array, not {type(value).__name__}")
     try:
-        text = json.dumps(
-            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        )
-        text.encode()
+        text = _ENCODER.encode(value)
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         raise invalid(where, "contains a lone surrogate, which cannot be stored") from None
     except (TypeError, ValueError, RecursionError) as error:

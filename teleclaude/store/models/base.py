@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Identity, MetaData, false, true
 from sqlalchemy import text as sql_text
@@ -18,6 +17,9 @@ from teleclaude.store.types import (
     SurrogateKey,
     UtcDateTime,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

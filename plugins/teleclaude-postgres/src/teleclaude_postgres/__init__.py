@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from teleclaude.backends import hookimpl, upsert_on_conflict
 from teleclaude_postgres.columns import COLUMN_TYPES
+from teleclaude_postgres.copying import id_counter, snapshot
 from teleclaude_postgres.migrations import migration_context
 from teleclaude_postgres.search import text_search
 from teleclaude_postgres.settings import PostgresSettings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from sqlalchemy import Connection, Executable, Table, TableClause
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends import ErrorKind, InstanceLock, LockHolder, LogicalType, TextSearch
@@ -102,3 +103,27 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
     from teleclaude_postgres.errors import classify  # noqa: PLC0415
 
     return classify(error)
+
+
+@hookimpl
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None]:
+    """Load with COPY; see `teleclaude_postgres.loading`."""
+    from teleclaude_postgres.loading import copy_rows  # noqa: PLC0415
+
+    return copy_rows(connection, table, rows)
+
+
+@hookimpl
+def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+    """Read in REPEATABLE READ; see `teleclaude_postgres.copying`."""
+    return snapshot(connection)
+
+
+@hookimpl
+def teleclaude_id_counter(
+    connection: AsyncConnection, table: Table, at_least: int | None
+) -> Awaitable[int]:
+    """Look at, or move, an identity's sequence; see `teleclaude_postgres.copying`."""
+    return id_counter(connection, table, at_least)

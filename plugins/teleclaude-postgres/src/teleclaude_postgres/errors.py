@@ -35,6 +35,10 @@ class CannotConnectError(ConnectionError):
         self.kind = kind
 
 
+_ENDING: Final = "another operation (2) is in progress"
+"""What the driver says, without sending anything, of a connection on which it has read the server's
+farewell and not yet the end: to it, reading on is operation 2 (`PROTOCOL_ERROR_CONSUME`)."""
+
 _BY_STATE: Final[Mapping[str, ErrorKind]] = {
     "08001": ErrorKind.UNREACHABLE,  # sqlclient_unable_to_establish_sqlconnection
     "08004": ErrorKind.UNREACHABLE,  # sqlserver_rejected_establishment_of_sqlconnection
@@ -92,6 +96,8 @@ def _without_state(error: BaseException) -> ErrorKind | None:
     if isinstance(error, asyncpg.InterfaceError):
         # The driver looks before it sends: the connection had ended while it was idle.
         return ErrorKind.UNREACHABLE if "connection is closed" in str(error) else None
+    if isinstance(error, asyncpg.InternalClientError) and _ENDING in str(error):
+        return ErrorKind.UNREACHABLE
     if isinstance(error, PoolTimeoutError):
         return ErrorKind.UNREACHABLE
     if isinstance(error, ssl.SSLError):

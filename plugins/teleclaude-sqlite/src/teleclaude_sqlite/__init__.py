@@ -2,7 +2,8 @@
 
 `settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect
 for it, `lock` the instance lock, `migrations` what surrounds a migration, `errors` the
-classification of failures, `upkeep` backups and housekeeping, `adoption` files of earlier versions.
+classification of failures, `upkeep` backups and housekeeping, `copying` what a copy of the whole
+store needs, `adoption` files of earlier versions.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from teleclaude.backends import (
     hookimpl,
     upsert_on_conflict,
 )
+from teleclaude_sqlite import copying, errors, lock, migrations, search, upkeep
 from teleclaude_sqlite import engine as engine_
-from teleclaude_sqlite import errors, lock, migrations, search, upkeep
 from teleclaude_sqlite.settings import SqliteSettings
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends import Adoption, InstanceLock, LockHolder, TextSearch
@@ -147,3 +148,25 @@ def teleclaude_adopt(connection: Connection, settings: SqliteSettings) -> Adopti
 def teleclaude_maintain(engine: AsyncEngine) -> Awaitable[Sequence[str]]:
     """Refresh statistics, checkpoint the write-ahead log."""
     return upkeep.maintain(engine)
+
+
+@hookimpl
+def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+    """Begin a transaction that is no writer's."""
+    return copying.snapshot(connection)
+
+
+@hookimpl
+def teleclaude_id_counter(
+    connection: AsyncConnection, table: Table, at_least: int | None
+) -> Awaitable[int]:
+    """Look at, or move, what AUTOINCREMENT counts."""
+    return copying.id_counter(connection, table, at_least)
+
+
+@hookimpl
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None]:
+    """Insert values that are bound already."""
+    return copying.load_rows(connection, table, rows)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 POOL_SIZE: Final = 8
 """Connections kept open. Readers beyond this many wait; writers take turns anyway."""
 
+READ_ONLY: Final = "teleclaude_sqlite_read_only"
+"""The execution option of a connection whose transactions read and take no turn as writers."""
+
 _PAUSE: Final = 0.01
 """Seconds between two attempts to switch a new file to write-ahead logging."""
 
@@ -160,5 +163,6 @@ def check_file(path: Path) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN" if options.get(READ_ONLY) else "BEGIN IMMEDIATE")
