@@ -90,7 +90,7 @@ def by_bytes(point: int) -> Callable[[Db], Callable[..., None]]:
     return arm
 
 
-WAYS = {"statements": (by_statements, 0, 5), "bytes": (by_bytes, 30_000, 997)}
+WAYS = {"statements": (by_statements, 0, 7), "bytes": (by_bytes, 30_000, 1_499)}
 """How to die; the first point, and how far it is to the next."""
 
 

@@ -47,7 +47,7 @@ async def adopt_again(db: Db) -> None:
     assert (await db.sessions.get("plain")).computer_name == "mac"
 
 
-@pytest.mark.parametrize(("way", "deaths"), [("statements", 30), ("bytes", 20)])
+@pytest.mark.parametrize(("way", "deaths"), [("statements", 20), ("bytes", 15)])
 async def test_nothing_in_between(tmp_path: Path, way: str, deaths: int) -> None:
     """Killed between and in its statements, or in the middle of a write, it is all or nothing."""
     command = [sys.executable, SCRIPT, OLD, tmp_path, way]
