@@ -12,6 +12,7 @@ from sqlalchemy import and_, bindparam, delete, insert, literal, or_, select
 from teleclaude.errors import InvalidValueError
 from teleclaude.store.models import metadata
 from teleclaude.store.records import ObservationRecord, SavedObservation, SummaryRecord
+from teleclaude.store.values import check_limit
 from teleclaude.store.words import count_hits, index_text, parse_query
 
 if TYPE_CHECKING:
@@ -196,8 +197,11 @@ class Memory:
         Args:
             project: The project.
             limit: How many at most.
+
+        Raises:
+            InvalidValueError: The limit is no positive integer.
         """
-        parameters = {"project_": project, "limit_": limit}
+        parameters = {"project_": project, "limit_": check_limit(limit)}
         return _records(await self._executor.read(_RECENT, parameters))
 
     async def recent_summaries(self, project: str, limit: int) -> Sequence[SummaryRecord]:
@@ -206,8 +210,11 @@ class Memory:
         Args:
             project: The project.
             limit: How many at most.
+
+        Raises:
+            InvalidValueError: The limit is no positive integer.
         """
-        parameters = {"project_": project, "limit_": limit}
+        parameters = {"project_": project, "limit_": check_limit(limit)}
         rows = await self._executor.read(_RECENT_SUMMARIES, parameters)
         return [SummaryRecord._make(row) for row in rows]
 
@@ -243,7 +250,11 @@ class Memory:
 
         Returns:
             The observations, best first, then newest.
+
+        Raises:
+            InvalidValueError: The limit is no positive integer.
         """
+        check_limit(limit)
         wanted = parse_query(query)
         if not wanted.words:
             return []
@@ -270,7 +281,12 @@ class Memory:
 
         Returns:
             The observations in time order, each once; none when there is no such anchor.
+
+        Raises:
+            InvalidValueError: A number of observations is no integer, or negative.
         """
+        check_limit(before, "number of earlier observations", least=0)
+        check_limit(after, "number of later observations", least=0)
         rows = await self._executor.read(_ANCHOR, {"id_": anchor_id})
         if not rows:
             return []

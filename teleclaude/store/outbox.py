@@ -19,7 +19,7 @@ from teleclaude.store import outbox_statements as statements
 from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import HookEvent, Notification, OutboxStats, Webhook
-from teleclaude.store.values import check_instant
+from teleclaude.store.values import check_instant, check_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -139,11 +139,11 @@ class Outbox(Generic[R]):
             The rows, oldest first. Give them to `delivered` or `failed`.
 
         Raises:
-            InvalidValueError: The limit or the lease is not positive.
+            InvalidValueError: The limit is no positive integer, or the lease is not positive.
         """
         now = self._clock()
-        _check_positive("limit", limit)
-        _check_positive("lease in seconds", lease.total_seconds())
+        check_limit(limit)
+        _check_lease(lease)
         token = uuid4().hex
         claim = {"token_": token, "now_": now, "until_": now + lease}
         found = {"now_": now, "limit_": limit}
@@ -230,7 +230,7 @@ class Outbox(Generic[R]):
         Args:
             limit: How many at most.
         """
-        _check_positive("limit", limit)
+        check_limit(limit)
         parameters = {"now_": self._clock(), "limit_": limit}
         return self._records(await self._executor.read(self._kind.peek, parameters))
 
@@ -249,7 +249,7 @@ class Outbox(Generic[R]):
         Args:
             limit: How many at most.
         """
-        _check_positive("limit", limit)
+        check_limit(limit)
         return self._records(await self._executor.read(self._kind.dead, {"limit_": limit}))
 
     async def requeue(self, row_id: int) -> bool:
@@ -428,7 +428,7 @@ def _batches(claims: Iterable[Claimed]) -> Iterable[tuple[str, list[int]]]:
             yield token, ids[start : start + _SETTLED_AT_ONCE]
 
 
-def _check_positive(name: str, value: float) -> None:
-    if value <= 0:
-        message = f"The {name} must be greater than 0, not {value}."
+def _check_lease(lease: timedelta) -> None:
+    if (seconds := lease.total_seconds()) <= 0:
+        message = f"The lease in seconds must be greater than 0, not {seconds}."
         raise InvalidValueError(message)

@@ -111,6 +111,36 @@ def check_integer(value: object, where: str) -> int:
     return value
 
 
+def check_limit(value: object, name: str = "limit", *, least: int = 1) -> int:
+    """Accept a number of rows.
+
+    Engines read others differently: a negative one is no limit for SQLite and an error for
+    PostgreSQL, and text or a fraction may or may not be taken for the integer it looks like.
+
+    Args:
+        value: The value to check.
+        name: What the caller calls it, for the error.
+        least: The least number that makes sense.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidValueError: It is not an integer, less than that, or does not fit into 64 bits.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        message = f"The {name} must be an integer, not {type(value).__name__}."
+        raise InvalidValueError(message)
+    if value < least:
+        wanted = f"greater than {least - 1}" if least else "0 or more"
+        message = f"The {name} must be {wanted}, not {value}."
+        raise InvalidValueError(message)
+    if value > INT64_MAX:
+        message = f"The {name} does not fit into 64 bits."
+        raise InvalidValueError(message)
+    return value
+
+
 def check_flag(value: object, where: str) -> bool:
     """Accept `True` or `False` and nothing that merely looks like it.
 

@@ -1,0 +1,43 @@
+"""What the parity machine found: cases in which engines answered differently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from teleclaude.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from teleclaude.store import Stores
+
+LIMITED = {
+    "recent": lambda stores, limit: stores.memory.recent("p", limit),
+    "recent_summaries": lambda stores, limit: stores.memory.recent_summaries("p", limit),
+    "search": lambda stores, limit: stores.memory.search("word", limit=limit),
+    "earlier": lambda stores, limit: stores.memory.timeline(1, limit, 1),
+    "later": lambda stores, limit: stores.memory.timeline(1, 1, limit),
+    "peek": lambda stores, limit: stores.hook_outbox.peek(limit),
+    "dead": lambda stores, limit: stores.hook_outbox.dead(limit),
+}
+
+
+@pytest.mark.parametrize("limit", [-1, True, 1.0, "1", None, 2**63], ids=repr)
+@pytest.mark.parametrize("operation", LIMITED.values(), ids=LIMITED)
+async def test_a_limit_is_a_number_of_rows(
+    stores: Stores, operation: Callable[[Stores, object], Any], limit: object
+) -> None:
+    """What is no number of rows is refused, and never means "all" or what it looks like."""
+    with pytest.raises(InvalidValueError):
+        await operation(stores, limit)
+
+
+@pytest.mark.parametrize("limit", [2**31 - 1, 2**31, 2**63 - 1])
+@pytest.mark.parametrize("operation", LIMITED.values(), ids=LIMITED)
+async def test_a_limit_may_be_large(
+    stores: Stores, operation: Callable[[Stores, object], Any], limit: int
+) -> None:
+    """Any 64-bit number of rows is a limit."""
+    assert await operation(stores, limit) == []
