@@ -199,6 +199,10 @@ class Outbox(Generic[R]):
 
         Returns:
             Whether it counted: `False` when the claim was lost in the meantime.
+
+        Raises:
+            InvalidValueError: The number of attempts is no positive integer, or another value
+                cannot be stored.
         """
         settled = await self.failed_many([claim], error, retry_at, max_attempts=max_attempts)
         return claim.id in settled
@@ -220,7 +224,7 @@ class Outbox(Generic[R]):
             "now_": self._clock(),
             "error_": error,
             "retry_at_": check_instant(retry_at, f"{self._kind.table.name}.next_attempt_at"),
-            "attempts_": max_attempts,
+            "attempts_": check_limit(max_attempts, "number of attempts"),
         }
         return await self._settle(self._kind.failed, claims, values)
 

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mutable_clock import START
+from outboxes import LEASE
 from teleclaude.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from outboxes import AnyOutbox
     from teleclaude.store import Stores
 
 LIMITED = {
@@ -41,3 +44,15 @@ async def test_a_limit_may_be_large(
 ) -> None:
     """Any 64-bit number of rows is a limit."""
     assert await operation(stores, limit) == []
+
+
+@pytest.mark.parametrize("attempts", [0, float("nan"), 2.0, "2", True, None, 2**63], ids=repr)
+async def test_attempts_are_counted_in_integers(
+    stores: Stores, outbox: AnyOutbox, attempts: Any
+) -> None:
+    """A number of attempts that is none is refused, and the claim goes on."""
+    await outbox.fill(stores, 1)
+    (claim,) = await outbox.of(stores).claim(1, LEASE)
+    with pytest.raises(InvalidValueError, match="number of attempts"):
+        await outbox.of(stores).failed(claim, "boom", START, max_attempts=attempts)
+    assert (await outbox.of(stores).stats()).claimed == 1
