@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, delete, insert, literal, or_, select
 from teleclaude.errors import InvalidValueError
 from teleclaude.store.models import metadata
 from teleclaude.store.records import ObservationRecord, SavedObservation, SummaryRecord
-from teleclaude.store.values import check_limit
+from teleclaude.store.values import check_integer, check_limit
 from teleclaude.store.words import count_hits, index_text, parse_query
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ _LONGEST_TITLE: Final = 80
 _SENTENCE: Final = re.compile(r".*?[.!?](?=\s|$)")
 _CANDIDATES: Final = 1000
 """How many of the newest matches are compared for the best ones."""
+
+_READ_AT_ONCE: Final = 500
+"""Ids in one statement: engines limit the number of parameters."""
+
+_ID: Final = "memory_observations.id"
 
 _TABLE = metadata.tables["memory_observations"]
 _SUMMARIES = metadata.tables["memory_summaries"]
@@ -185,11 +190,13 @@ class Memory:
         Returns:
             The observations, newest first.
         """
-        parameters: dict[str, object] = {"ids_": list(ids)}
-        if project is None:
-            return _records(await self._executor.read(_GET, parameters))
-        parameters["project_"] = project
-        return _records(await self._executor.read(_GET_OF_PROJECT, parameters))
+        wanted = list(dict.fromkeys(check_integer(row_id, _ID) for row_id in ids))
+        statement = _GET if project is None else _GET_OF_PROJECT
+        found: list[ObservationRecord] = []
+        for start in range(0, len(wanted), _READ_AT_ONCE):
+            parameters = {"ids_": wanted[start : start + _READ_AT_ONCE], "project_": project}
+            found += _records(await self._executor.read(statement, parameters))
+        return sorted(found, key=lambda row: (row.created_at_epoch, row.id), reverse=True)
 
     async def recent(self, project: str, limit: int) -> Sequence[ObservationRecord]:
         """Give the newest observations of a project, newest first.

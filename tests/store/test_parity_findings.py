@@ -13,6 +13,7 @@ from teleclaude.errors import InvalidValueError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mutable_clock import MutableClock
     from outboxes import AnyOutbox
     from teleclaude.store import Stores
 
@@ -56,3 +57,15 @@ async def test_attempts_are_counted_in_integers(
     with pytest.raises(InvalidValueError, match="number of attempts"):
         await outbox.of(stores).failed(claim, "boom", START, max_attempts=attempts)
     assert (await outbox.of(stores).stats()).claimed == 1
+
+
+async def test_any_number_of_observations_can_be_asked_for(
+    stores: Stores, clock: MutableClock
+) -> None:
+    """More ids than an engine takes parameters are looked up, the newest first and each once."""
+    ids = []
+    for number in range(3):
+        ids.append((await stores.memory.save(f"note {number}")).id)
+        clock.advance()
+    many = [ids[1], *range(10**6, 10**6 + 70_000), ids[0], ids[2], ids[1]]
+    assert [row.id for row in await stores.memory.get(many)] == [ids[2], ids[1], ids[0]]
