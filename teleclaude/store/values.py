@@ -21,14 +21,21 @@ MAX_KEY_BYTES: Final = 1000
 """The most bytes a key has in UTF-8. Two of them, in one index entry, must fit the smallest limit
 of the engines known: 2704 bytes, a third of a page of PostgreSQL's B-tree."""
 
+MAX_DEPTH: Final = 100
+"""How many objects and arrays may be inside one another. Without a limit of its own, a document
+would be refused by whatever gives up first: Python's stack, which is differently deep each time, or
+an engine; MySQL for one stores no more than this."""
+
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
+_TOO_DEEP: Final = f"it is nested more than {MAX_DEPTH} levels deep"
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _EXPONENT: Final = re.compile(_STRING + r"|-?\d+(?:\.\d+)?e\+\d+")
 _NEGATIVE_ZERO: Final = re.compile(_STRING + r"|-0\.0(?!\d)")
 _LONG_INTEGER: Final = re.compile(_STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])")
 _MANY_DIGITS: Final = re.compile(r"\d{19}")
+_BRACKET: Final = re.compile(_STRING + r"|[\[\]{}]")
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -238,7 +245,8 @@ def dump_document(value: object, where: str) -> str:
 
     Raises:
         InvalidValueError: It is no object or array, or holds something that JSON or an engine
-            cannot keep: NaN, infinity, NUL characters, lone surrogates, integers beyond 64 bits.
+            cannot keep: NaN, infinity, NUL characters, lone surrogates, integers beyond 64 bits,
+            more than `MAX_DEPTH` levels.
     """
     if not isinstance(value, (dict, list)):
         raise invalid(where, f"must be a JSON object or array, not {type(value).__name__}")
@@ -251,6 +259,8 @@ def dump_document(value: object, where: str) -> str:
         raise invalid(where, "contains a lone surrogate, which cannot be stored") from None
     except (TypeError, ValueError, RecursionError) as error:
         raise invalid(where, f"is not a JSON document: {_first_sentence(error)}") from None
+    if _is_too_deep(text):
+        raise invalid(where, f"is not a JSON document: {_TOO_DEEP}")
     if r"\u0000" in text and _ESCAPED_NUL.search(text):
         raise invalid(where, "contains a NUL character, which cannot be stored")
     if _MANY_DIGITS.search(text) and not all(map(_fits, _LONG_INTEGER.findall(text))):
@@ -282,6 +292,17 @@ def _unreadable(where: str, expected: str) -> StoreError:
     return StoreError(message, hint="Something else than TeleClaude wrote it; correct it by hand.")
 
 
+def _is_too_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False  # as almost always, and quickly seen
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
 def _fits(token: str) -> bool:
     return token.startswith('"') or INT64_MIN <= int(token) <= INT64_MAX
 
@@ -296,4 +317,4 @@ def _without_sign(match: re.Match[str]) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return _TOO_DEEP if isinstance(error, RecursionError) else str(error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mutable_clock import MutableClock
     from outboxes import AnyOutbox
     from teleclaude.store import Stores
+    from teleclaude.store.values import Document
 
 LIMITED = {
     "recent": lambda stores, limit: stores.memory.recent("p", limit),
@@ -69,3 +70,28 @@ async def test_any_number_of_observations_can_be_asked_for(
         clock.advance()
     many = [ids[1], *range(10**6, 10**6 + 70_000), ids[0], ids[2], ids[1]]
     assert [row.id for row in await stores.memory.get(many)] == [ids[2], ids[1], ids[0]]
+
+
+def _nested(depth: int) -> Document:
+    document: Document = []
+    for _ in range(depth - 1):
+        document = [document, "]]"]
+    return document
+
+
+async def test_how_deep_a_document_may_be(stores: Stores) -> None:
+    """The limit does not depend on how deep the stack is that the document is written from."""
+    await stores.webhook_contracts.upsert("deep", _nested(100))
+    for depth in (101, 300, 900):
+        with pytest.raises(InvalidValueError, match="nested more than 100 levels deep"):
+            await stores.webhook_contracts.upsert("deeper", _nested(depth))
+    (contract,) = await stores.webhook_contracts.list()
+    assert contract.contract_json == _nested(100)
+
+
+async def test_a_document_may_be_wide(stores: Stores) -> None:
+    """Only levels are limited, not how many objects and arrays there are."""
+    wide: Document = [[{"[": "{" * 200}]] * 200
+    await stores.webhook_contracts.upsert("wide", wide)
+    (contract,) = await stores.webhook_contracts.list()
+    assert contract.contract_json == wide
