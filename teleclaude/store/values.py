@@ -270,6 +270,20 @@ def dump_document(value: object, where: str) -> str:
     return _EXPONENT.sub(_without_exponent, text) if "e+" in text else text
 
 
+def writes_as(document: object, text: str, where: str) -> bool:
+    """Say whether a stored document is the one that `dump_document` wrote as this text.
+
+    Args:
+        document: The stored document.
+        text: JSON text.
+        where: The column as `table.column`.
+    """
+    try:
+        return dump_document(document, where) == text
+    except InvalidValueError:
+        return False  # something else than TeleClaude wrote it, and it is something else
+
+
 def load_document(text: str, where: str) -> Document:
     """Read JSON text that `dump_document` wrote, or an engine's rendering of it.
 

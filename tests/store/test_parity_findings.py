@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from mutable_clock import MutableClock
     from outboxes import AnyOutbox
-    from teleclaude.store import Stores
+    from provisioning import Provisioner, Section
+    from teleclaude.store import Db, Stores
     from teleclaude.store.values import Document
 
 LIMITED = {
@@ -95,3 +96,30 @@ async def test_a_document_may_be_wide(stores: Stores) -> None:
     await stores.webhook_contracts.upsert("wide", wide)
     (contract,) = await stores.webhook_contracts.list()
     assert contract.contract_json == wide
+
+
+@pytest.mark.parametrize("field", ["adapter_metadata", "transcript_files"])
+async def test_documents_are_found_by_what_they_say(stores: Stores, field: str) -> None:
+    """An integer, the same number as a fraction and a flag are three documents everywhere."""
+    documents: list[Document] = [[1], [1.0], [True], {"b": [1.0], "a": 1}, {"b": [1], "a": 1}]
+    for number, document in enumerate(documents):
+        await stores.sessions.create(
+            "mac", None, "api", session_id=str(number), **{field: document}
+        )
+    for number, document in enumerate(documents):
+        found = await stores.sessions.find_by_field(field, document)
+        assert found is not None
+        assert found.session_id == str(number)
+    assert await stores.sessions.find_by_field(field, [2]) is None
+
+
+async def test_a_document_somebody_else_wrote_can_be_replaced(
+    db: Db, provisioner: Provisioner, migrated_section: Section
+) -> None:
+    """A stored document that would be refused today differs from every other one."""
+    await db.sessions.create("mac", None, "api", session_id="1", adapter_metadata={"a": 1})
+    foreign = """UPDATE sessions SET adapter_metadata = '{"a": 100000000000000000000}'"""
+    provisioner.execute(foreign, section=migrated_section)
+    assert await db.sessions.find_by_field("adapter_metadata", {"a": 1}) is None
+    assert await db.sessions.update("1", adapter_metadata={"a": 1}) == ("adapter_metadata",)
+    assert await db.sessions.get_field("1", "adapter_metadata") == {"a": 1}
