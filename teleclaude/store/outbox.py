@@ -19,7 +19,7 @@ from teleclaude.store import outbox_statements as statements
 from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import HookEvent, Notification, OutboxStats, Webhook
-from teleclaude.store.values import check_instant, check_limit
+from teleclaude.store.values import check_instant, check_limit, moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -139,13 +139,15 @@ class Outbox(Generic[R]):
             The rows, oldest first. Give them to `delivered` or `failed`.
 
         Raises:
-            InvalidValueError: The limit is no positive integer, or the lease is not positive.
+            InvalidValueError: The limit is no positive integer, or the lease is not positive or
+                leads beyond the year 9999.
         """
         now = self._clock()
         check_limit(limit)
+        until = moved(now, lease, "lease")
         _check_lease(lease)
         token = uuid4().hex
-        claim = {"token_": token, "now_": now, "until_": now + lease}
+        claim = {"token_": token, "now_": now, "until_": until}
         found = {"now_": now, "limit_": limit}
         if self._dialect.update_returning:
             rows = (await self._executor.write(self._kind.claim, {**claim, **found})).rows
@@ -276,8 +278,12 @@ class Outbox(Generic[R]):
 
         Returns:
             How many were deleted.
+
+        Raises:
+            InvalidValueError: The age leads out of the years 1 to 9999.
         """
-        parameters = {"before_": self._clock() - older_than, "limit_": _PRUNED_AT_ONCE}
+        before = moved(self._clock(), older_than, "age", back=True)
+        parameters = {"before_": before, "limit_": _PRUNED_AT_ONCE}
         total = 0
         while True:
             deleted = (await self._executor.write(self._kind.prune, parameters)).rowcount

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from teleclaude.errors import InvalidValueError, StoreError
@@ -193,6 +193,32 @@ def check_instant(value: object, where: str) -> datetime:
         return value.astimezone(UTC)
     except OverflowError:
         raise invalid(where, "lies outside the years 1 to 9999 in UTC") from None
+
+
+def moved(instant: datetime, by: object, name: str, *, back: bool = False) -> datetime:
+    """Give the instant that is later by a duration.
+
+    Args:
+        instant: Where to start.
+        by: How much later, a `timedelta`.
+        name: What the caller calls the duration, for the error.
+        back: Earlier instead of later.
+
+    Returns:
+        The instant in UTC.
+
+    Raises:
+        InvalidValueError: It is no duration, or leads out of the years 1 to 9999.
+    """
+    if not isinstance(by, timedelta):
+        message = f"The {name} must be a timedelta, not {type(by).__name__}."
+        raise InvalidValueError(message)
+    try:
+        start = instant.astimezone(UTC)  # where clocks change, so many hours later is another time
+        return start - by if back else start + by
+    except OverflowError:
+        message = f"The {name} leads out of the years 1 to 9999."
+        raise InvalidValueError(message) from None
 
 
 def format_instant(value: datetime) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -123,3 +125,29 @@ async def test_a_document_somebody_else_wrote_can_be_replaced(
     assert await db.sessions.find_by_field("adapter_metadata", {"a": 1}) is None
     assert await db.sessions.update("1", adapter_metadata={"a": 1}) == ("adapter_metadata",)
     assert await db.sessions.get_field("1", "adapter_metadata") == {"a": 1}
+
+
+LASTING = {
+    "lease": lambda stores, time: stores.hook_outbox.claim(1, time),
+    "pruned": lambda stores, time: stores.hook_outbox.prune(time),
+    "stale": lambda stores, time: stores.listeners.stale_targets(time),
+    "deleted": lambda stores, time: stores.voices.delete_older_than(time),
+}
+
+
+@pytest.mark.parametrize("time", [timedelta.max, 5, None], ids=repr)
+@pytest.mark.parametrize("operation", LASTING.values(), ids=LASTING)
+async def test_a_duration_stays_within_time(
+    stores: Stores, operation: Callable[[Stores, object], Any], time: object
+) -> None:
+    """What is no duration, or leads to where no instant is, is refused."""
+    with pytest.raises(InvalidValueError, match=r"^The (lease|age) "):
+        await operation(stores, time)
+
+
+async def test_a_lease_lasts_while_clocks_are_changed(stores: Stores, clock: MutableClock) -> None:
+    """A lease has its length also where the wall clock jumps meanwhile."""
+    clock.now = datetime(2025, 10, 26, 2, 59, 50, tzinfo=ZoneInfo("Europe/Berlin"))
+    await stores.notification_outbox.enqueue("mail", "ann@example.org", "text")
+    (claim,) = await stores.notification_outbox.claim(1, LEASE)
+    assert claim.next_attempt_at == datetime(2025, 10, 26, 1, 0, 20, tzinfo=UTC)
