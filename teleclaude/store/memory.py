@@ -10,15 +10,16 @@ from uuid import uuid4
 from sqlalchemy import and_, bindparam, delete, insert, literal, or_, select
 
 from teleclaude.errors import InvalidValueError
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import ObservationRecord, SavedObservation, SummaryRecord
-from teleclaude.store.values import check_integer, check_limit
+from teleclaude.store.values import check_integer, check_limit, check_text
 from teleclaude.store.words import count_hits, index_text, parse_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import BindParameter, ColumnElement, Select
+    from sqlalchemy import BindParameter, Column, ColumnElement, Select
 
     from teleclaude.backends import TextSearch
     from teleclaude.store.context import StoreContext
@@ -123,8 +124,10 @@ class Memory:
         if type not in TYPES:
             message = f"The type of an observation must be one of {', '.join(TYPES)}, not {type!r}."
             raise InvalidValueError(message)
-        shown = title or _title(text)
-        known, told = list(concepts), list(facts)
+        _text(text, _C.narrative)
+        shown = _text(title or _title(text), _C.title)
+        known = [_text(concept, _C.concepts) for concept in concepts]
+        told = [_text(fact, _C.facts) for fact in facts]
         now = self._clock()
         row = {
             "project": project,
@@ -139,7 +142,7 @@ class Memory:
             "identity_key": identity_key,
             "search_text": index_text([shown, text, *told, *known]),
         }
-        row_id = await self._insert(_INSERT, project, row)
+        row_id = await self._insert(_INSERT, project, checked(_TABLE, row))
         return SavedObservation(row_id, shown, project)
 
     async def save_summary(  # noqa: PLR0913 - so has a summary
@@ -176,7 +179,7 @@ class Memory:
             "created_at": now,
             "created_at_epoch": int(now.timestamp()),
         }
-        return await self._insert(_INSERT_SUMMARY, project, row)
+        return await self._insert(_INSERT_SUMMARY, project, checked(_SUMMARIES, row))
 
     async def get(
         self, ids: Iterable[int], project: str | None = None
@@ -380,6 +383,10 @@ def _rank(query: Query, row: Row) -> tuple[int, int, int]:
 
 def _records(rows: Iterable[Row]) -> list[ObservationRecord]:
     return [ObservationRecord._make(row) for row in rows]
+
+
+def _text(value: object, column: Column[Any]) -> str:
+    return check_text(value, f"{_TABLE.name}.{column.name}")
 
 
 def _title(text: str) -> str:

@@ -151,3 +151,32 @@ async def test_a_lease_lasts_while_clocks_are_changed(stores: Stores, clock: Mut
     await stores.notification_outbox.enqueue("mail", "ann@example.org", "text")
     (claim,) = await stores.notification_outbox.claim(1, LEASE)
     assert claim.next_attempt_at == datetime(2025, 10, 26, 1, 0, 20, tzinfo=UTC)
+
+
+UNMEMORABLE = {
+    "observations.narrative": lambda memory, value: memory.save(value),
+    "observations.narrative with title": lambda memory, value: memory.save(value, "title"),
+    "observations.title": lambda memory, value: memory.save("text", value),
+    "observations.project": lambda memory, value: memory.save("text", project=value),
+    "observations.concepts": lambda memory, value: memory.save("text", concepts=[value]),
+    "observations.facts": lambda memory, value: memory.save("text", facts=[value]),
+    "summaries.project": lambda memory, value: memory.save_summary(value),
+    "summaries.learned": lambda memory, value: memory.save_summary(learned=value),
+}
+
+
+@pytest.mark.parametrize("where", UNMEMORABLE)
+async def test_what_is_no_text_is_not_remembered(stores: Stores, where: str) -> None:
+    """It is refused by its column, before anything happens to a transaction."""
+    column = where.partition(".")[2].split()[0]
+    with pytest.raises(InvalidValueError, match=rf"memory_\w+\.{column} must be text, not int"):
+        await UNMEMORABLE[where](stores.memory, 7)
+    assert (await stores.memory.save("text")).title == "text"
+
+
+@pytest.mark.parametrize("where", ["observations.project", "summaries.project"])
+async def test_what_is_remembered_has_a_project(stores: Stores, where: str) -> None:
+    """To leave it out on purpose is a refused value, not a conflict."""
+    with pytest.raises(InvalidValueError, match=rf"memory_{where} must not be null"):
+        await UNMEMORABLE[where](stores.memory, None)
+    assert (await stores.memory.save("text")).project == "teleclaude"
