@@ -19,7 +19,7 @@ from teleclaude.store import outbox_statements as statements
 from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import HookEvent, Notification, OutboxStats, Webhook
-from teleclaude.store.values import check_instant
+from teleclaude.store.values import check_instant, check_limit, moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -139,13 +139,15 @@ class Outbox(Generic[R]):
             The rows, oldest first. Give them to `delivered` or `failed`.
 
         Raises:
-            InvalidValueError: The limit or the lease is not positive.
+            InvalidValueError: The limit is no positive integer, or the lease is not positive or
+                leads beyond the year 9999.
         """
         now = self._clock()
-        _check_positive("limit", limit)
-        _check_positive("lease in seconds", lease.total_seconds())
+        check_limit(limit)
+        until = moved(now, lease, "lease")
+        _check_lease(lease)
         token = uuid4().hex
-        claim = {"token_": token, "now_": now, "until_": now + lease}
+        claim = {"token_": token, "now_": now, "until_": until}
         found = {"now_": now, "limit_": limit}
         if self._dialect.update_returning:
             rows = (await self._executor.write(self._kind.claim, {**claim, **found})).rows
@@ -199,6 +201,10 @@ class Outbox(Generic[R]):
 
         Returns:
             Whether it counted: `False` when the claim was lost in the meantime.
+
+        Raises:
+            InvalidValueError: The number of attempts is no positive integer, or another value
+                cannot be stored.
         """
         settled = await self.failed_many([claim], error, retry_at, max_attempts=max_attempts)
         return claim.id in settled
@@ -220,7 +226,7 @@ class Outbox(Generic[R]):
             "now_": self._clock(),
             "error_": error,
             "retry_at_": check_instant(retry_at, f"{self._kind.table.name}.next_attempt_at"),
-            "attempts_": max_attempts,
+            "attempts_": check_limit(max_attempts, "number of attempts"),
         }
         return await self._settle(self._kind.failed, claims, values)
 
@@ -230,7 +236,7 @@ class Outbox(Generic[R]):
         Args:
             limit: How many at most.
         """
-        _check_positive("limit", limit)
+        check_limit(limit)
         parameters = {"now_": self._clock(), "limit_": limit}
         return self._records(await self._executor.read(self._kind.peek, parameters))
 
@@ -249,7 +255,7 @@ class Outbox(Generic[R]):
         Args:
             limit: How many at most.
         """
-        _check_positive("limit", limit)
+        check_limit(limit)
         return self._records(await self._executor.read(self._kind.dead, {"limit_": limit}))
 
     async def requeue(self, row_id: int) -> bool:
@@ -272,8 +278,12 @@ class Outbox(Generic[R]):
 
         Returns:
             How many were deleted.
+
+        Raises:
+            InvalidValueError: The age leads out of the years 1 to 9999.
         """
-        parameters = {"before_": self._clock() - older_than, "limit_": _PRUNED_AT_ONCE}
+        before = moved(self._clock(), older_than, "age", back=True)
+        parameters = {"before_": before, "limit_": _PRUNED_AT_ONCE}
         total = 0
         while True:
             deleted = (await self._executor.write(self._kind.prune, parameters)).rowcount
@@ -428,7 +438,7 @@ def _batches(claims: Iterable[Claimed]) -> Iterable[tuple[str, list[int]]]:
             yield token, ids[start : start + _SETTLED_AT_ONCE]
 
 
-def _check_positive(name: str, value: float) -> None:
-    if value <= 0:
-        message = f"The {name} must be greater than 0, not {value}."
+def _check_lease(lease: timedelta) -> None:
+    if (seconds := lease.total_seconds()) <= 0:
+        message = f"The lease in seconds must be greater than 0, not {seconds}."
         raise InvalidValueError(message)
