@@ -123,6 +123,20 @@ async def test_claiming_in_steps_keeps_the_order_of_sessions(db: Db, clock: Muta
 
 
 @pytest.mark.usefixtures("without_returning")
+async def test_failing_in_steps_takes_back_what_is_claimed_behind(
+    db: Db, clock: MutableClock
+) -> None:
+    """A failed event takes back later ones of its session also where that takes several steps."""
+    a1, b1, a2 = [await db.hook_outbox.enqueue(session, "stop", {}) for session in "aba"]
+    first, other, second = await db.hook_outbox.claim(10, LEASE)
+    counted = await db.hook_outbox.failed_many([first], "error", clock.now + MINUTE)
+    assert counted == {a1}
+    assert await db.hook_outbox.delivered_many([other, second]) == {b1}
+    clock.now += MINUTE
+    assert ids(await db.hook_outbox.claim(10, LEASE)) == [a1, a2]
+
+
+@pytest.mark.usefixtures("without_returning")
 async def test_reporting_in_steps(db: Db, outbox: AnyOutbox, clock: MutableClock) -> None:
     """Reports in several statements count, or are refused, as they are everywhere."""
     enqueued = await outbox.fill(db, 6)
