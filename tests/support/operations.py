@@ -70,6 +70,7 @@ async def set_the_scene(db: Db, clock: MutableClock) -> Scene:
         claims[name], dead[name] = rest, first.id
     topic = {"telegram": {"topic": 42}}
     await db.sessions.create("mac", "tmux", "api", session_id="1", adapter_metadata=topic)
+    await db.sessions.create("mac", None, "api", session_id="2")
     await db.pending_deletions.add("1", "message")
     await db.voices.assign("1", "service", "ann")
     await db.listeners.register("target", "caller", "tmux")
@@ -143,7 +144,7 @@ _SESSIONS: Final = {
     "update, of nothing": Operation(_update(computer_name="mac"), ("BEGIN", "SELECT", "COMMIT")),
     "touch": Operation(lambda s, _: s.sessions.touch("1"), _UPDATE),
     "close": Operation(lambda s, _: s.sessions.close("1"), _UPDATE),
-    "delete": Operation(lambda s, _: s.sessions.delete("1"), _DELETE),
+    "delete": Operation(lambda s, _: s.sessions.delete("2"), _DELETE),
 }
 
 _SMALL: Final = {
