@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from postgres_provisioning import PostgresProvisioner
 from postgres_server import free_port, give_away, unprivileged
+from store_fixtures import template
 from teleclaude.backends import Backend, load_backend
 from teleclaude_postgres.settings import PostgresSettings
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+__all__ = ["template"]
+"""Here again, because this one is on the server of the `provisioner` below."""
 
 
 @pytest.fixture(scope="session")
