@@ -27,12 +27,20 @@ if TYPE_CHECKING:
     from teleclaude.store import Db
     from teleclaude.store.executor import Executor
 
+_SESSIONS = metadata.tables["sessions"]
+_SET_TITLE = update(_SESSIONS).where(_SESSIONS.c.session_id == "1").values(title="after")
+
 UNKNOWN = "whether it was made is unknown"
 
 _WAITING = """
 SELECT pid FROM pg_stat_activity
 WHERE datname = $1 AND wait_event_type = 'Lock' AND backend_type = 'client backend'
 """
+
+
+async def set_title(db: Db) -> None:
+    """Run a single statement."""
+    await db._executor.write(_SET_TITLE)
 
 
 async def update_title(db: Db) -> None:
@@ -269,6 +277,23 @@ async def test_a_read_without_an_answer_is_repeated(far_db: Db, proxy: CuttingPr
     proxy.cut_after(b"a setting")
     assert await far_db.settings.get("a setting") == "value"
     assert proxy.asked == 2
+
+
+@pytest.mark.parametrize("change", [set_title, update_title])
+async def test_the_servers_farewell_is_understood(
+    db: Db,
+    far_db: Db,
+    proxy: CuttingProxy,
+    provisioner: PostgresProvisioner,
+    change: Callable[[Db], Awaitable[None]],
+) -> None:
+    """Once the server has said that it ends a connection, nothing is sent into it any more."""
+    proxy.conceals_ends = True
+    pid = (await far_db._executor.read(text("SELECT pg_backend_pid()")))[0][0]
+    provisioner.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+    await until(lambda: proxy.ends > 0)
+    await change(far_db)
+    assert await title(db) == "after"
 
 
 # --- what the server has undone -----------------------------------------------------------------
