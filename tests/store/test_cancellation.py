@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import delete
 
-from cancelling import Manner, all_returned, cancel_everywhere
+from cancelling import Manner, all_returned, cancel_everywhere, note_open_transactions
 from operations import OPERATIONS, operation_name, public_operations, set_the_scene
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Run = Callable[[Db, Operation, Scene], Coroutine[Any, Any, None]]
 
 
-@pytest.fixture(params=list(Manner), ids=lambda manner: manner.value)
+@pytest.fixture(params=Manner)
 def manner(request: pytest.FixtureRequest) -> Manner:
     """Each way in which a cancellation can come."""
     given: Manner = request.param
@@ -73,16 +73,25 @@ async def test_every_operation_is_cancelled(db: Db) -> None:
         assert {operation_name(entry) for entry in OPERATIONS} == public_operations(tx)
 
 
-@pytest.mark.parametrize("run", [by_itself, in_a_transaction])
+@pytest.mark.parametrize(
+    ("run", "manner"),
+    [
+        *((by_itself, manner) for manner in Manner),
+        (in_a_transaction, Manner.WAITING),
+        (in_a_transaction, Manner.ANSWERED),
+    ],
+)
 async def test_a_cancelled_operation_leaves_nothing_behind(
-    db: Db, open_db: OpenDb, clock: MutableClock, manner: Manner, run: Run
+    db: Db, open_db: OpenDb, clock: MutableClock, run: Run, manner: Manner
 ) -> None:
     """Wherever it waits when it is cancelled, it leaves no connection, transaction or lock."""
     scene = await set_the_scene(db, clock)
+    left_open = note_open_transactions(db)
     for entry, operation in OPERATIONS.items():
         try:
             points = await cancel_everywhere(partial(run, db, operation, scene), manner)
             await all_returned(db)
+            assert not left_open
         except BaseException as error:
             error.add_note(f"The operation was {entry}.")
             raise

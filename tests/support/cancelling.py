@@ -13,11 +13,15 @@ from itertools import count
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
+
 from polling import until
 from store_fixtures import checked_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from teleclaude.store import Db
 
@@ -59,6 +63,33 @@ async def all_returned(db: Db) -> None:
         db: The store whose connections are meant.
     """
     await until(lambda: not checked_out(db))
+
+
+def note_open_transactions(db: Db) -> list[object]:
+    """Begin to note connections that lie in the pool with a transaction that nobody will end.
+
+    Args:
+        db: The store whose connections are meant.
+    """
+    found: list[object] = []
+
+    def note(_dbapi_connection: object, record: ConnectionPoolEntry, *_: object) -> None:
+        driver: Any = record.driver_connection
+        if driver is not None and _is_in_transaction(driver):
+            found.append(driver)
+
+    for moment in ("checkin", "checkout"):  # at the first, the driver may not know it yet
+        event.listen(db._engine.sync_engine, moment, note)
+    return found
+
+
+def _is_in_transaction(driver: Any) -> bool:
+    # Two words for the same thing, and no third driver in sight.
+    return bool(
+        driver.is_in_transaction()
+        if hasattr(driver, "is_in_transaction")
+        else driver.in_transaction
+    )
 
 
 async def _cancel_at(

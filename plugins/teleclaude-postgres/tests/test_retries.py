@@ -279,7 +279,7 @@ async def test_a_read_without_an_answer_is_repeated(far_db: Db, proxy: CuttingPr
     assert proxy.asked == 2
 
 
-@pytest.mark.parametrize("change", [set_title, update_title])
+@pytest.mark.parametrize("change", [set_title, update_title, change_title])
 async def test_the_servers_farewell_is_understood(
     db: Db,
     far_db: Db,
