@@ -39,6 +39,7 @@ SAFE: Final = frozenset(
         ErrorKind.BUSY,
         ErrorKind.SERIALIZATION,
         ErrorKind.STALE_PLAN,
+        ErrorKind.STARTING,
         ErrorKind.UNREACHABLE,
     }
 )

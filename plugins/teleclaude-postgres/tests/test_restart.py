@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from polling import until
 from store_fixtures import IMPATIENT
@@ -138,3 +140,19 @@ async def test_writers_survive_a_restart(
     assert set(writers.acknowledged) <= set(found) <= {*writers.acknowledged, *writers.unknown}
     transactions = {name for name in found if int(name.partition("-")[0]) % 3 == 2}
     assert transactions == set(await db.settings.all())
+
+
+async def test_a_server_that_shuts_down_is_asked_a_few_times(
+    server: PostgresServer, db: Db
+) -> None:
+    """A server that accepts nobody at the moment is tried again, because nothing was sent."""
+    attempts: list[object] = []
+    async with db.transaction() as tx:
+        # With a client connected, the server waits for it and turns new ones away.
+        os.kill(server.pid, signal.SIGTERM)
+        await until(lambda: "received smart shutdown request" in server.log)
+        event.listen(db._engine.sync_engine, "do_connect", lambda *_: attempts.append(None))
+        with pytest.raises(StoreUnavailableError, match="does not accept connections yet"):
+            await db.settings.all()
+        await tx.settings.set("still", "here")
+    assert len(attempts) == IMPATIENT.attempts
