@@ -52,7 +52,8 @@ class ErrorKind(Enum):
     DISCONNECTED = "disconnected"
     """The connection broke while something was under way; its outcome is unknown."""
     STARTING = "starting"
-    """The server exists but does not accept connections yet (or no longer). Nothing was sent."""
+    """The server does not accept connections yet (or no longer); nothing was sent. Safe to run
+    again."""
     INTEGRITY = "integrity"
     """A constraint does not allow the change."""
     DENIED = "denied"

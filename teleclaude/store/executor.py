@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SAFE: Final = frozenset(
-    {ErrorKind.BUSY, ErrorKind.SERIALIZATION, ErrorKind.STALE_PLAN, ErrorKind.UNREACHABLE}
+    {
+        ErrorKind.BUSY,
+        ErrorKind.SERIALIZATION,
+        ErrorKind.STALE_PLAN,
+        ErrorKind.STARTING,
+        ErrorKind.UNREACHABLE,
+    }
 )
 """Failures after which nothing has happened, so that the same thing may be done again."""
 
@@ -217,7 +223,7 @@ class EngineExecutor:
         """
 
         async def begin(stack: AsyncExitStack) -> AsyncConnection:
-            return await self._repeat(lambda: self._begin(stack), SAFE)
+            return await self._repeat(lambda: self._begin(stack), SAFE | {ErrorKind.DISCONNECTED})
 
         return self._transaction(begin)
 

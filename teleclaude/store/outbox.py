@@ -100,7 +100,7 @@ def _kind(
         claimed_by_token=statements.claimed_by_token(table),
         still_claimed=statements.still_claimed(table),
         delivered=_settlement(statements.delivered(table), table),
-        failed=_settlement(statements.failed(table), table),
+        failed=_settlement(statements.failed(table, in_order_of), table),
         peek=statements.peek(table, in_order_of),
         stats=statements.stats(table, in_order_of),
         dead=statements.dead(table),
@@ -312,7 +312,8 @@ class Outbox(Generic[R]):
         settled: set[int] = set()
         for token, ids in _batches(claims):
             parameters = {**values, "token_": token, "ids_": ids}
-            settled |= await self._settle_batch(settlement, parameters)
+            # What was given back with them was not asked for.
+            settled |= (await self._settle_batch(settlement, parameters)).intersection(ids)
         return frozenset(settled)
 
     async def _settle_batch(
@@ -338,6 +339,9 @@ class HookOutbox(Outbox[HookEvent]):
     """Hook events of agents.
 
     The events of one session are handed out strictly in their order, and to one claimer at a time.
+    A claim may give several: they must be handled one after another. When one of them fails and is
+    to be tried again, those behind it are given back: to report them as delivered does not count,
+    and they are handed out again after it.
     """
 
     def __init__(self, context: StoreContext) -> None:
@@ -434,6 +438,8 @@ def _batches(claims: Iterable[Claimed]) -> Iterable[tuple[str, list[int]]]:
             raise InvalidValueError(message)
         by_token[claim.claim_token].append(claim.id)
     for token, ids in by_token.items():
+        # The last of a queue first: a failure gives back what is claimed behind it.
+        ids.sort(reverse=True)
         for start in range(0, len(ids), _SETTLED_AT_ONCE):
             yield token, ids[start : start + _SETTLED_AT_ONCE]
 
