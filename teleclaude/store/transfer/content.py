@@ -91,13 +91,13 @@ def canonical(table: Table, rows: Sequence[Row]) -> list[bytes]:
     """
     return [
         marshal.dumps(row, _PLAIN)
-        for row in _by_column(table, rows, {JsonDocument: _plain_text, UtcDateTime: _text})
+        for row in _by_column(table, rows, {JsonDocument: _plain_text, UtcDateTime: _instant_bytes})
     ]
 
 
 def differing_columns(table: Table, one: Row, other: Row) -> Sequence[str]:
     """Name the columns in which two rows differ."""
-    forms: Mapping[type[TypeEngine[Any]], Form] = {UtcDateTime: _text}
+    forms: Mapping[type[TypeEngine[Any]], Form] = {UtcDateTime: _instant_bytes}
     (mine,), (theirs,) = (_by_column(table, [row], forms) for row in (one, other))
     pairs = zip(table.columns, mine, theirs, strict=True)
     return [column.name for column, own, their in pairs if own != their]
@@ -151,5 +151,6 @@ def _plain_text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[objec
     return [value and str(value) for value in values]
 
 
-def _text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
-    return [value and value.isoformat() for value in values]
+def _instant_bytes(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
+    # What Python pickles: ten bytes, made in a tenth of the time that text would take.
+    return [value and value.__reduce__()[1][0] for value in values]
