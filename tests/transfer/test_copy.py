@@ -163,6 +163,21 @@ async def test_a_target_is_replaced(source: Place, target: Place, copy: Copy) ->
         assert await db.hook_outbox.enqueue("s", "e", {}) == 6
 
 
+@pytest.mark.parametrize("rows", [5, 6, 7])
+async def test_a_target_is_emptied_bit_by_bit(
+    source: Place, target: Place, copy: Copy, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """Whatever fits into one batch or does not, of every kind of key, nothing is left."""
+    monkeypatch.setattr("teleclaude.store.transfer.emptying._ROWS", 3)
+    await copy()
+    old = {table: list(plain_rows(table, rows)) for table in TABLES}
+    old[LISTENERS] = [(f"{n % 2}", *row[1:]) for n, row in enumerate(old[LISTENERS])]
+    await fill(target.config, old)
+    await fill(source.config, {SETTINGS: plain_rows(SETTINGS, 1)})
+    assert (await copy(replace=True)).copied == 1
+    assert await read_all(target.config) == await read_all(source.config)
+
+
 async def test_a_database_cannot_be_copied_into_itself(source: Place) -> None:
     """Source and target must be two."""
     for replace in (False, True):

@@ -128,6 +128,16 @@ async def test_a_source_that_changed_is_noticed(
     assert await read_all(target.config) == await read_all(source.config)
 
 
+async def test_a_target_that_changed_is_noticed(source: Place, target: Place, copy: Copy) -> None:
+    """What an interrupted copy left must still be what is there."""
+    await fill_tables(source)
+    await interrupt(source, target)
+    target.provisioner.execute("DELETE FROM hook_outbox WHERE id = 5", section=target.section)
+    with pytest.raises(CopyError, match="hook_outbox is not what the interrupted copy left"):
+        await copy()
+    assert (await copy(replace=True)).outcome is Outcome.COPIED
+
+
 async def test_a_source_that_grew_is_copied_on(source: Place, target: Place, copy: Copy) -> None:
     """Rows that came after those that were copied are copied like the others."""
     await fill_tables(source)
