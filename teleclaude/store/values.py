@@ -10,9 +10,13 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from teleclaude.errors import InvalidValueError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Document: TypeAlias = dict[str, object] | list[object]
 """A JSON object or array, as the store takes and gives it."""
@@ -28,11 +32,18 @@ _ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
 
+_MARK: Final = token_hex(8)
+"""Stands between documents that are written together. Nobody who writes one can know it."""
+
+_BETWEEN: Final = f',"{_MARK}",'
+
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _EXPONENT: Final = re.compile(_STRING + r"|-?\d+(?:\.\d+)?e\+\d+")
 _NEGATIVE_ZERO: Final = re.compile(_STRING + r"|-0\.0(?!\d)")
 _LONG_INTEGER: Final = re.compile(_STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])")
-_MANY_DIGITS: Final = re.compile(r"\d{19}")
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS: Final = b"0" * 19
+_LOOK_CLOSER: Final = (rb"\u0000", b"-0.0", b"e+")
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -237,11 +248,45 @@ def dump_document(value: object, where: str) -> str:
         raise invalid(where, f"is not a JSON document: {_first_sentence(error)}") from None
     if r"\u0000" in text and _ESCAPED_NUL.search(text):
         raise invalid(where, "contains a NUL character, which cannot be stored")
-    if _MANY_DIGITS.search(text) and not all(map(_fits, _LONG_INTEGER.findall(text))):
+    if _has_many_digits(text.encode()) and not all(map(_fits, _LONG_INTEGER.findall(text))):
         raise invalid(where, "contains an integer that does not fit into 64 bits")
     if "-0.0" in text:
         text = _NEGATIVE_ZERO.sub(_without_sign, text)
     return _EXPONENT.sub(_without_exponent, text) if "e+" in text else text
+
+
+def dump_documents(documents: Sequence[object], where: str) -> list[DumpedDocument]:
+    """Write many documents as `dump_document` writes each of them.
+
+    Mostly there is nothing about them that needs a closer look, which is found out for all at once.
+
+    Args:
+        documents: The documents.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        JSON texts.
+
+    Raises:
+        InvalidValueError: As for `dump_document`.
+    """
+    if documents and set(map(type, documents)) <= {dict, list}:
+        text = _dump_together(documents)
+        if text is not None:
+            return [DumpedDocument(part) for part in text.split(_BETWEEN)]
+    return [DumpedDocument(dump_document(document, where)) for document in documents]
+
+
+def _dump_together(documents: Sequence[object]) -> str | None:
+    marked = [part for document in documents for part in (document, _MARK)]
+    try:
+        text = _ENCODER.encode(marked)
+        encoded = text.encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if _has_many_digits(encoded) or any(sign in encoded for sign in _LOOK_CLOSER):
+        return None
+    return text[1 : -len(_BETWEEN)]  # it ends in a mark and a bracket
 
 
 def load_document(text: str, where: str) -> Document:
@@ -264,6 +309,11 @@ def load_document(text: str, where: str) -> Document:
 def _unreadable(where: str, expected: str) -> StoreError:
     message = f"A value stored in {where} is not {expected}."
     return StoreError(message, hint="Something else than TeleClaude wrote it; correct it by hand.")
+
+
+def _has_many_digits(text: bytes) -> bool:
+    # A regular expression would take as long as writing the document.
+    return _MANY_DIGITS in text.translate(_DIGITS)
 
 
 def _fits(token: str) -> bool:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from teleclaude.store.types import JsonDocument, UtcDateTime
-from teleclaude.store.values import DumpedDocument, dump_document
+from teleclaude.store.values import dump_documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -142,9 +142,8 @@ def _by_column(
 
 def _dump(kind: TypeEngine[Any], values: Sequence[object]) -> Iterable[object]:
     where = str(getattr(kind, "where", kind))
-    return [
-        None if value is None else DumpedDocument(dump_document(value, where)) for value in values
-    ]
+    texts = iter(dump_documents([value for value in values if value is not None], where))
+    return [None if value is None else next(texts) for value in values]
 
 
 def _plain_text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
