@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from teleclaude.cli.options import ConfigOption, JsonOption
+from teleclaude.cli.options import INTERRUPTED, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from teleclaude.config import Config, Switched
@@ -142,8 +142,13 @@ def _copy(stores: _Stores, options: "CopyOptions", *, quiet: bool) -> "CopyRepor
     screen = console()
     bars = Bars(screen) if screen.is_terminal and not quiet else None
     progress = bars or (Silence() if quiet else Lines(screen))
-    with bars or nullcontext():
-        return asyncio.run(copy_store(stores.source, stores.target, options, progress))
+    try:
+        with bars or nullcontext():
+            return asyncio.run(copy_store(stores.source, stores.target, options, progress))
+    except KeyboardInterrupt:
+        said = "Nothing was written." if options.dry_run else "The same command continues the copy."
+        typer.secho(f"error: Interrupted. {said}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _print(

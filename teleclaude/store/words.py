@@ -51,9 +51,14 @@ def split_words(text: str) -> list[str]:
     Returns:
         The words in their order; each at most `MAX_WORD` characters.
     """
+    return [word[:MAX_WORD] for word in _WORD.findall(_plain(text))]
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
-    return [word[:MAX_WORD] for word in _WORD.findall(plain)]
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
 
 def index_text(fields: Iterable[str | None]) -> str:

@@ -148,6 +148,23 @@ def test_a_target_that_is_not_empty(run: Run, source: Config, target: Config) ->
     assert "--replace" in outcome.complaint
 
 
+def test_an_interrupted_copy(
+    run: Run, source: Config, target: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever presses Ctrl-C is told how to go on, and switches nothing."""
+
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("teleclaude.store.transfer.copy_store", interrupted)
+    before = source.path.read_text() if source.path else ""
+    outcome = run("db", "copy", "--to", str(target.path), "--switch", config=source)
+    assert outcome.code == 130
+    assert outcome.complaint == "error: Interrupted. The same command continues the copy.\n"
+    assert source.path
+    assert source.path.read_text() == before
+
+
 def test_switching(run: Run, source: Config, target: Config) -> None:
     """Afterwards the configuration names the target, and the file before is kept."""
     assert source.path

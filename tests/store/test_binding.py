@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from teleclaude.errors import InvalidValueError
 from teleclaude.store.types import (
@@ -17,7 +20,8 @@ from teleclaude.store.types import (
     SurrogateKey,
     UtcDateTime,
 )
-from teleclaude.store.values import DumpedDocument, dump_document
+from teleclaude.store.values import MAX_DEPTH, DumpedDocument, dump_document, dump_documents
+from teleclaude.testing.documents import documents
 from teleclaude.testing.hostile import MEGABYTE, REFUSED_TEXTS, TEXTS
 from teleclaude.testing.rows import HOSTILE
 
@@ -98,3 +102,38 @@ def test_a_dumped_document_is_not_dumped_again() -> None:
     """What was written once as JSON is taken as it is."""
     once = DumpedDocument(dump_document({"b": 1e20, "a": [True]}, "x"))
     assert dump_document(once, "x") is once
+
+
+@given(st.lists(documents))
+def test_documents_are_written_together_as_one_by_one(given_documents: list[Any]) -> None:
+    """Whatever they hold, each text is the one that it would be alone, or all are refused."""
+    try:
+        one_by_one = [dump_document(document, "x") for document in given_documents]
+    except InvalidValueError as error:
+        with pytest.raises(InvalidValueError, match=re.escape(str(error))):
+            dump_documents(given_documents, "x")
+    else:
+        assert dump_documents(given_documents, "x") == one_by_one
+
+
+def test_documents_that_are_too_deep_are_refused_together_too() -> None:
+    """How deep a document may be nested does not depend on its company."""
+    deep: Any = []
+    for _ in range(MAX_DEPTH - 1):
+        deep = [deep]
+    assert dump_documents([{}, deep], "x") == [dump_document({}, "x"), dump_document(deep, "x")]
+    with pytest.raises(InvalidValueError, match="nested more than"):
+        dump_documents([{}, [deep], {}], "x")
+
+
+def test_hostile_documents_are_written_together() -> None:
+    """Numbers and texts that need a closer look get one, also among others."""
+    for odd in (1e20, -0.0, 2**63 - 1, "\\u0000", "e+", "\ud7ff", 10**18):
+        given_documents = [{"a": 1}, [odd], {}, {"b": [odd, odd]}]
+        one_by_one = [dump_document(document, "x") for document in given_documents]
+        assert dump_documents(given_documents, "x") == one_by_one
+    for bad in (float("nan"), 2**63, "\0", "\ud800", {1: 2, "1": object()}):
+        with pytest.raises(InvalidValueError):
+            dump_documents([{"a": 1}, [bad], {}], "x")
+    with pytest.raises(InvalidValueError):
+        dump_documents([{}, "text"], "x")

@@ -13,7 +13,7 @@ from teleclaude.errors import CopyError, SchemaOutdatedError, StoreUnavailableEr
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer import CopyOptions, Outcome, copy_store
-from teleclaude.store.transfer.reading import Pages
+from teleclaude.store.transfer.reading import MOST_ROWS, Pages
 from teleclaude.store.transfer.side import Side
 from teleclaude.testing.rows import hostile_rows, plain_rows
 
@@ -71,10 +71,10 @@ def listeners(count: int) -> list[tuple[object, ...]]:
 
 
 async def test_pages_are_small_where_rows_are_large(source: Place) -> None:
-    """A page holds a few megabytes, however many rows that is, and the next one fewer or more."""
+    """A page holds a few megabytes, however many rows that is, and only some thousand rows."""
     rows = [
-        (f"{n:04}", "x" * (1_000_000 if 200 < n < 240 else 10), row[2])
-        for n, row in enumerate(plain_rows(SETTINGS, 2_000))
+        (f"{number:05}", "x" * (50_000 if 300 < number < 900 else 10), row[2])
+        for number, row in enumerate(plain_rows(SETTINGS, 12_000))
     ]
     await fill(source.config, {SETTINGS: rows})
     side = Side(source.config)
@@ -84,11 +84,11 @@ async def test_pages_are_small_where_rows_are_large(source: Place) -> None:
         while (page := await pages.next()) is not None:
             sizes.append((len(page.rows), sum(map(len, page.forms))))
     await side.close()
-    assert sum(rows for rows, _ in sizes) == 2_000
-    large = [rows for rows, size in sizes if size > 1_000_000]
-    assert large[0] > 20
-    assert all(rows < 20 for rows in large[1:])
-    assert sizes[-1][0] > 100
+    assert sum(rows for rows, _ in sizes) == 12_000
+    assert max(rows for rows, _ in sizes) == MOST_ROWS
+    _, _, *once_known = (size for _, size in sizes if size > 1_000_000)
+    assert len(once_known) > 2
+    assert max(once_known) < 5_000_000
 
 
 async def test_ids_are_never_given_twice(source: Place, target: Place, copy: Copy) -> None:
@@ -161,6 +161,21 @@ async def test_a_target_is_replaced(source: Place, target: Place, copy: Copy) ->
     assert await read_all(target.config) == await read_all(source.config)
     async with Db(target.config) as db:
         assert await db.hook_outbox.enqueue("s", "e", {}) == 6
+
+
+@pytest.mark.parametrize("rows", [5, 6, 7])
+async def test_a_target_is_emptied_bit_by_bit(
+    source: Place, target: Place, copy: Copy, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """Whatever fits into one batch or does not, of every kind of key, nothing is left."""
+    monkeypatch.setattr("teleclaude.store.transfer.emptying._ROWS", 3)
+    await copy()
+    old = {table: list(plain_rows(table, rows)) for table in TABLES}
+    old[LISTENERS] = [(f"{n % 2}", *row[1:]) for n, row in enumerate(old[LISTENERS])]
+    await fill(target.config, old)
+    await fill(source.config, {SETTINGS: plain_rows(SETTINGS, 1)})
+    assert (await copy(replace=True)).copied == 1
+    assert await read_all(target.config) == await read_all(source.config)
 
 
 async def test_a_database_cannot_be_copied_into_itself(source: Place) -> None:

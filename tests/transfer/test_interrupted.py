@@ -20,6 +20,7 @@ from teleclaude.errors import (
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer import Outcome
+from teleclaude.testing.polling import until_unlocked
 from teleclaude.testing.processes import python_process
 from teleclaude.testing.rows import plain_rows
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
     from copies import Copy, Place
-    from teleclaude.testing.processes import Process
+    from teleclaude.testing.polling import until_unlocked
+from teleclaude.testing.processes import Process
 
 SCRIPT = Path(__file__).parents[1] / "support" / "copy_process.py"
 
@@ -64,6 +66,8 @@ async def interrupt(source: Place, target: Place, rows: int = 700) -> None:
     async with copying(source, target, rows) as process:
         assert await process.said() == "ready"
         await process.kill()
+    for place in (source, target):
+        await until_unlocked(place.config)
 
 
 @pytest.mark.parametrize("rows", PLACES)
@@ -126,6 +130,16 @@ async def test_a_source_that_changed_is_noticed(
     report = await copy(replace=True)
     assert report.outcome is Outcome.COPIED
     assert await read_all(target.config) == await read_all(source.config)
+
+
+async def test_a_target_that_changed_is_noticed(source: Place, target: Place, copy: Copy) -> None:
+    """What an interrupted copy left must still be what is there."""
+    await fill_tables(source)
+    await interrupt(source, target)
+    target.provisioner.execute("DELETE FROM hook_outbox WHERE id = 5", section=target.section)
+    with pytest.raises(CopyError, match="hook_outbox is not what the interrupted copy left"):
+        await copy()
+    assert (await copy(replace=True)).outcome is Outcome.COPIED
 
 
 async def test_a_source_that_grew_is_copied_on(source: Place, target: Place, copy: Copy) -> None:

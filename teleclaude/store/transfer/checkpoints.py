@@ -15,9 +15,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     column,
-    delete,
     insert,
-    inspect,
     select,
     update,
 )
@@ -32,7 +30,7 @@ from teleclaude.store.types import BigInt, JsonDocument, Key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection, Executable
+    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _TABLE: Final = Table(
@@ -126,19 +124,3 @@ async def end(connection: AsyncConnection) -> None:
     revision = (await connection.execute(select(_TABLE.c.revision).limit(1))).scalar_one()
     await connection.execute(update(_REVISION).values(version_num=revision))
     await connection.run_sync(_TABLE.drop)
-
-
-async def empty(connection: AsyncConnection) -> None:
-    """Delete every row of the store.
-
-    Args:
-        connection: A connection of the target, in a transaction.
-    """
-    there = await connection.run_sync(_table_names)
-    for table in reversed(metadata.sorted_tables):
-        if table.name in there:
-            await connection.execute(delete(table))
-
-
-def _table_names(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names())

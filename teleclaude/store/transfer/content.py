@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from teleclaude.store.types import JsonDocument, UtcDateTime
-from teleclaude.store.values import DumpedDocument, dump_document
+from teleclaude.store.values import dump_documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -91,13 +91,13 @@ def canonical(table: Table, rows: Sequence[Row]) -> list[bytes]:
     """
     return [
         marshal.dumps(row, _PLAIN)
-        for row in _by_column(table, rows, {JsonDocument: _plain_text, UtcDateTime: _text})
+        for row in _by_column(table, rows, {JsonDocument: _plain_text, UtcDateTime: _instant_bytes})
     ]
 
 
 def differing_columns(table: Table, one: Row, other: Row) -> Sequence[str]:
     """Name the columns in which two rows differ."""
-    forms: Mapping[type[TypeEngine[Any]], Form] = {UtcDateTime: _text}
+    forms: Mapping[type[TypeEngine[Any]], Form] = {UtcDateTime: _instant_bytes}
     (mine,), (theirs,) = (_by_column(table, [row], forms) for row in (one, other))
     pairs = zip(table.columns, mine, theirs, strict=True)
     return [column.name for column, own, their in pairs if own != their]
@@ -144,14 +144,14 @@ def _by_column(
 
 def _dump(kind: TypeEngine[Any], values: Sequence[object]) -> Iterable[object]:
     where = str(getattr(kind, "where", kind))
-    return [
-        None if value is None else DumpedDocument(dump_document(value, where)) for value in values
-    ]
+    texts = iter(dump_documents([value for value in values if value is not None], where))
+    return [None if value is None else next(texts) for value in values]
 
 
 def _plain_text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
     return [value and str(value) for value in values]
 
 
-def _text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
-    return [value and value.isoformat() for value in values]
+def _instant_bytes(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
+    # What Python pickles: ten bytes, made in a tenth of the time that text would take.
+    return [value and value.__reduce__()[1][0] for value in values]

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from teleclaude.errors import InstanceLockLostError, TeleclaudeError
+from teleclaude.store.transfer.patience import seldom_collecting
 from teleclaude.store.transfer.rehearsal import DAEMON_HINT, rehearse
 from teleclaude.store.transfer.run import CopyRun, same_database
 from teleclaude.store.transfer.side import Side
@@ -49,6 +50,7 @@ async def copy_store(
     if _same(source, target):
         raise same_database(source.database.location)
     async with AsyncExitStack() as stack:
+        stack.enter_context(seldom_collecting())
         ours, theirs = Side(source), Side(target)
         stack.push_async_callback(ours.close)
         stack.push_async_callback(theirs.close)

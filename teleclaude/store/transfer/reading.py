@@ -148,7 +148,7 @@ class Pages:
         keys = key_columns(self._table)
         statement = columns.order_by(*keys).limit(limit)
         if self._after is not None:
-            statement = statement.where(_later(keys, self._after))
+            statement = statement.where(later(keys, self._after))
         return await self._reader.read(statement)
 
     async def _unreadable(self, error: StoreError) -> CopyError:
@@ -200,9 +200,15 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _later(keys: Sequence[Column[Any]], after: tuple[object, ...]) -> ColumnElement[bool]:
+def later(keys: Sequence[Column[Any]], after: tuple[object, ...]) -> ColumnElement[bool]:
+    """Give the condition that a row comes after another one.
+
+    Args:
+        keys: The columns of the primary key.
+        after: The key of the other row.
+    """
     key, value = keys[0], after[0]
     if len(keys) == 1:
         return key > value
     # The first condition follows from the second; it tells engines where in the index to begin.
-    return and_(key >= value, or_(key > value, _later(keys[1:], after[1:])))
+    return and_(key >= value, or_(key > value, later(keys[1:], after[1:])))

@@ -11,6 +11,7 @@ from teleclaude.migrations import UNFINISHED_COPY
 from teleclaude.store.transfer import checkpoints
 from teleclaude.store.transfer.checkpoints import Checkpoint
 from teleclaude.store.transfer.content import Content
+from teleclaude.store.transfer.emptying import empty
 from teleclaude.store.transfer.options import Outcome
 from teleclaude.store.transfer.reading import MOST_ROWS, Pages, key_of, row_error
 from teleclaude.store.transfer.report import CopyReport, TableReport
@@ -82,8 +83,8 @@ class CopyRun:
             if not self._options.replace:
                 await self._resume()
                 return Outcome.RESUMED
+            await empty(self._target)
             async with self._target.begin() as connection:
-                await checkpoints.empty(connection)
                 await checkpoints.end(connection)
         await self._target.migrator.upgrade(own_lock=True)
         rows = await self._target.migrator.count_rows()
@@ -93,8 +94,7 @@ class CopyRun:
         async with self._target.begin() as connection:
             await checkpoints.begin(connection, self._head)
         await self._refuse_same()
-        async with self._target.begin() as connection:
-            await checkpoints.empty(connection)
+        await empty(self._target)
         return Outcome.COPIED
 
     async def _refuse_same(self) -> None:
