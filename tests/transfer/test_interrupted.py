@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
     from copies import Copy, Place
-    from teleclaude.testing.polling import until_unlocked
 from teleclaude.testing.processes import Process
 
 SCRIPT = Path(__file__).parents[1] / "support" / "copy_process.py"
