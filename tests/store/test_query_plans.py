@@ -81,7 +81,6 @@ async def scene_of(tx: Stores) -> Scene:
 READS_WHOLE = {
     "agents.clear_expired": "there are a handful of agents",
     "listeners.all": "it gives all rows",
-    "memory.timeline": "there is no index on the time alone",
     "listeners.count": "it counts all rows",
     "sessions.count": "it counts all rows",
     "sessions.count, of a computer": "it counts most rows",
