@@ -348,8 +348,9 @@ class Memory:
 def _around(of_project: bool) -> tuple[Select[Any], Select[Any]]:  # noqa: FBT001
     epoch: BindParameter[int] = bindparam("epoch_")
     row_id: BindParameter[int] = bindparam("id_")
-    earlier = or_(_C.created_at_epoch < epoch, and_(_C.created_at_epoch == epoch, _C.id < row_id))
-    later = or_(_C.created_at_epoch > epoch, and_(_C.created_at_epoch == epoch, _C.id > row_id))
+    # The first condition follows from the second, but it is what an index can look for.
+    earlier = and_(_C.created_at_epoch <= epoch, or_(_C.created_at_epoch < epoch, _C.id < row_id))
+    later = and_(_C.created_at_epoch >= epoch, or_(_C.created_at_epoch > epoch, _C.id > row_id))
     project = [_OF_PROJECT] if of_project else []
     limit: BindParameter[int] = bindparam("limit_")
     return (

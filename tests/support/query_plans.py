@@ -7,47 +7,61 @@ and `read_whole`, which finds the tables in the rows that come back.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
-    from provisioning import Provisioner, Section
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from teleclaude.store import Db
 
 _READERS: Final = {"sqlite": "sqlite_plans", "postgresql": "postgres_plans"}
 
 
-async def read_whole(
-    db: Db, operation: Awaitable[object], provisioner: Provisioner, section: Section
-) -> set[str]:
-    """Run an operation and give the tables that its statements read from end to end.
+class Sent(NamedTuple):
+    """A statement as the driver got it."""
+
+    sql: str
+    parameters: Any
+
+
+async def sent_by(db: Db, operation: Awaitable[object]) -> Sequence[Sent]:
+    """Run an operation and give the statements that it sends.
 
     Args:
-        db: The store whose operation it is.
-        operation: What to run; at least one statement.
-        provisioner: What explains the statements.
-        section: Where.
+        db: The store whose operation it is, by itself or in a transaction.
+        operation: What to run.
     """
-    sent: list[tuple[str, Sequence[object]]] = []
+    sent: list[Sent] = []
     engine = db._engine.sync_engine
 
     def note(*arguments: object) -> None:
-        sent.append((str(arguments[2]), arguments[3]))  # type: ignore[arg-type]
+        sent.append(Sent(str(arguments[2]), arguments[3]))
 
     event.listen(engine, "before_cursor_execute", note)
     try:
         await operation
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    assert sent
-    reader = import_module(_READERS[str(section["engine"])])
-    return {
-        table
-        for sql, parameters in sent
-        for table in reader.read_whole(
-            provisioner.execute(reader.EXPLAIN + sql, *parameters, section=section)
-        )
-    }
+    return sent
+
+
+async def read_whole(
+    connection: AsyncConnection, engine: str, statements: Iterable[Sent]
+) -> set[str]:
+    """Give the tables that statements read from end to end.
+
+    Args:
+        connection: What explains the statements.
+        engine: Whose explanation it is.
+        statements: What the store sends.
+    """
+    reader = import_module(_READERS[engine])
+    found: set[str] = set()
+    for sql, parameters in statements:
+        rows = await connection.exec_driver_sql(reader.EXPLAIN + sql, parameters)
+        found |= reader.read_whole([tuple(row) for row in rows])
+    return found

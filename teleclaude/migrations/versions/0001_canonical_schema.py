@@ -80,6 +80,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_memory_observations")),
     )
     op.create_index(
+        op.f("ix_memory_observations_created_at_epoch"),
+        "memory_observations",
+        ["created_at_epoch"],
+    )
+    op.create_index(
         op.f("ix_memory_observations_memory_session_id"),
         "memory_observations",
         ["memory_session_id"],

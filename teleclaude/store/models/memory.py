@@ -38,6 +38,7 @@ class Observation(Model, table=True):
 
     __tablename__ = "memory_observations"
     __table_args__ = (
+        Index(None, "created_at_epoch"),
         Index(None, "project", "created_at_epoch"),
         Index(None, "memory_session_id"),
         Index(None, "project", "identity_key"),
