@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from teleclaude.backends import DAEMON_LOCK, locked
 from teleclaude.backends.translation import translated
 from teleclaude.errors import InstanceLockedError
-from teleclaude.migrations import Migrator
+from teleclaude.migrations import UNFINISHED_COPY, Migrator
 from teleclaude.store.executor import LOST, EngineExecutor
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer.reading import Reader
@@ -117,6 +117,10 @@ class Side:
                 connection = await stack.enter_async_context(self._engine.connect())
                 await stack.enter_async_context(self.backend.snapshot(connection))
             yield Reader(connection, self.backend, self.location)
+
+    async def is_half_copied(self) -> bool:
+        """Say whether it is marked as the target of a copy that is not finished."""
+        return await self.migrator.current() == UNFINISHED_COPY
 
     @asynccontextmanager
     async def _released(self) -> AsyncIterator[AsyncExitStack]:
