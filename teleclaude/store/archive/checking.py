@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from itertools import pairwise
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from teleclaude.errors import BackupError, CopyError, InvalidValueError
 from teleclaude.store.archive import lines
-from teleclaude.store.archive.reading import ArchiveReader, check_seal, damaged
+from teleclaude.store.archive.reading import ArchiveReader, TableEnd, check_seal, damaged
 from teleclaude.store.transfer.reading import key_of
 from teleclaude.store.transfer.run import refused_rows
-from teleclaude.store.transfer.verification import TABLES, has_ids
+from teleclaude.store.transfer.verification import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,21 +25,9 @@ if TYPE_CHECKING:
     from teleclaude.store.transfer.side import Side
 
 
-class Checked(NamedTuple):
-    """What a table of an archive holds.
-
-    Attributes:
-        rows: The number of its rows.
-        last_id: The highest id that is used up; `None` where the table has no ids.
-    """
-
-    rows: int
-    last_id: int | None
-
-
 async def check_archive(
     stream: BinaryIO, file: Path, target: Side, progress: Progress
-) -> Mapping[str, Checked]:
+) -> Mapping[str, TableEnd]:
     """Read an archive to its end.
 
     Args:
@@ -103,7 +91,7 @@ class _Check:
             hint = "Upgrade TeleClaude: pip install --upgrade teleclaude"
         return BackupError(message, hint=hint)
 
-    async def table(self, table: Table) -> Checked:
+    async def table(self, table: Table) -> TableEnd:
         expected, rows = self.reader.begin_table(table), 0
         last: tuple[object, ...] | None = None
         self._progress.begin("check", table.name, expected)
@@ -113,10 +101,10 @@ class _Check:
             self._progress.advance(len(texts))
             await asyncio.sleep(0)
         self._progress.end()
-        last_id = self.reader.end_table(table, ids=has_ids(table))
+        end = self.reader.end_table(table)
         if rows != expected:
             raise damaged(self._file, f"{table.name} has {rows:,} rows instead of {expected:,}")
-        return Checked(rows, last_id)
+        return end
 
     def _check_rows(
         self, table: Table, texts: Sequence[bytes], last: tuple[object, ...] | None

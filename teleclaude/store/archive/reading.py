@@ -8,12 +8,13 @@ import json
 import zlib
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from teleclaude.errors import BackupError
 from teleclaude.store.archive import lines
 from teleclaude.store.archive.sealing import SEAL_SIZE, seal, seal_line
 from teleclaude.store.transfer.reading import MOST_ROWS
+from teleclaude.store.transfer.verification import has_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,20 @@ def damaged(file: Path, what: str) -> BackupError:
         what: What is wrong, the end of a sentence.
     """
     return BackupError(f"The archive {file} cannot be used: {what}.", hint=NOTHING)
+
+
+class TableEnd(NamedTuple):
+    """What an archive says of a table behind its rows.
+
+    Attributes:
+        rows: Their number.
+        sha256: The hash of their lines.
+        last_id: The highest id that is used up; `None` where the table has no ids.
+    """
+
+    rows: int
+    sha256: str
+    last_id: int | None
 
 
 async def check_seal(stream: BinaryIO, file: Path) -> str:
@@ -134,24 +149,24 @@ class ArchiveReader:
         state.hash.update(b"".join(found))
         return found
 
-    def end_table(self, table: Table, *, ids: bool) -> int | None:
+    def end_table(self, table: Table) -> TableEnd:
         """Check the line after a table that was read to its end.
 
         Args:
             table: The table.
-            ids: Whether the table has ids.
 
         Returns:
-            The highest id that is used up.
+            What it says.
         """
         state = self._state
         text = state.end or b""
         last_id = self._document(text).get("last_id")
-        right = isinstance(last_id, int) and last_id >= 0 if ids else last_id is None
+        right = isinstance(last_id, int) and last_id >= 0 if has_ids(table) else last_id is None
         known = last_id if isinstance(last_id, int) else None
-        if not right or text != lines.closing(table, state.rows, state.hash.hexdigest(), known):
+        end = TableEnd(state.rows, state.hash.hexdigest(), known)
+        if not right or text != lines.closing(table, *end):
             raise damaged(self._file, f"the rows of {table.name} are not those that were written")
-        return known
+        return end
 
     def end(self, sealed: str) -> None:
         """Check what follows the last table.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teleclaude.config import Config
-    from teleclaude.store.archive.checking import Checked
+    from teleclaude.store.archive.reading import TableEnd
     from teleclaude.store.transfer.options import CopyOptions, Progress
 
 
@@ -80,7 +80,7 @@ def _opened(archive: Path) -> Iterator[BinaryIO]:
 
 
 async def _rehearse(
-    archive: Path, target: Side, options: CopyOptions, checked: Mapping[str, Checked]
+    archive: Path, target: Side, options: CopyOptions, checked: Mapping[str, TableEnd]
 ) -> CopyReport:
     rows = await rows_in_the_way(target)
     if any(rows.values()) and not options.replace:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from teleclaude.errors import BackupError
 from teleclaude.store.archive import lines
-from teleclaude.store.archive.reading import ArchiveReader
+from teleclaude.store.archive.reading import ArchiveReader, damaged
 from teleclaude.store.transfer.content import canonical, derived, dumped
 from teleclaude.store.transfer.reading import MOST_ROWS, Page, key_of
-from teleclaude.store.transfer.verification import TABLES, has_ids
+from teleclaude.store.transfer.verification import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-    from teleclaude.store.archive.checking import Checked
+    from teleclaude.store.archive.reading import TableEnd
     from teleclaude.store.transfer.content import Row
 
 
@@ -30,7 +30,7 @@ class ArchiveSource:
         location: The file.
     """
 
-    def __init__(self, stream: BinaryIO, file: Path, checked: Mapping[str, Checked]) -> None:
+    def __init__(self, stream: BinaryIO, file: Path, checked: Mapping[str, TableEnd]) -> None:
         """Take an archive.
 
         Args:
@@ -61,22 +61,23 @@ class ArchiveContents:
 
     Attributes:
         file: The archive's name.
+        checked: What it held when it was checked.
     """
 
-    def __init__(self, stream: BinaryIO, file: Path, checked: Mapping[str, Checked]) -> None:
+    def __init__(self, stream: BinaryIO, file: Path, checked: Mapping[str, TableEnd]) -> None:
         """Take an archive; see `ArchiveSource`."""
         self._stream = stream
         self.file = file
-        self._checked = checked
+        self.checked = checked
         self._reader: ArchiveReader | None = None
 
     async def count(self, table: Table) -> int:
         """Count the rows of a table."""
-        return self._checked[table.name].rows
+        return self.checked[table.name].rows
 
     async def id_counter(self, table: Table) -> int:
         """Give the highest surrogate key that is used up."""
-        return self._checked[table.name].last_id or 0
+        return self.checked[table.name].last_id or 0
 
     def pages(
         self,
@@ -156,7 +157,8 @@ class ArchivePages:
             await asyncio.sleep(0)
             if rows := self._later(lines.decoded(self._table, texts)):
                 return self._page(rows)
-        self._reader.end_table(self._table, ids=has_ids(self._table))
+        if self._reader.end_table(self._table) != self._contents.checked[self._table.name]:
+            raise damaged(self._contents.file, "it is another one")
         return None
 
     def _later(self, rows: Sequence[Row]) -> Sequence[Row]:
