@@ -164,6 +164,10 @@ class CopyError(StoreError):
     """A store could not be copied to another database."""
 
 
+class BackupError(StoreError):
+    """A backup could not be made, or a file is not one that can be restored."""
+
+
 class MigrationError(TeleclaudeError):
     """The database schema could not be brought to the wanted revision."""
 

@@ -267,6 +267,11 @@ class Backend:
         )
         return cast("Path", await answer) if inspect.isawaitable(answer) else None
 
+    def native_backup(self, beginning: bytes) -> str | None:
+        """Recognise a file the engine wrote; see `hookspecs.teleclaude_native_backup`."""
+        hint: str | None = self._hook.teleclaude_native_backup(beginning=beginning)
+        return hint
+
     def adopt(self, connection: Connection, settings: BackendSettings) -> Adoption | None:
         """Recognise a database of an earlier TeleClaude; see `hookspecs.teleclaude_adopt`."""
         adoption: Adoption | None = self._hook.teleclaude_adopt(

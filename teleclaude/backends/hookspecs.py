@@ -258,6 +258,21 @@ def teleclaude_backup(
 
 
 @hookspec(firstresult=True)
+def teleclaude_native_backup(beginning: bytes) -> str | None:
+    """Recognise a file that the engine itself wrote, such as one of `teleclaude_backup`.
+
+    Called on every installed backend when `teleclaude db restore` is given something that is no
+    archive. Left out, people are told only that it is none.
+
+    Args:
+        beginning: The first bytes of the file, 512 at most.
+
+    Returns:
+        What to do with such a file instead, one or two sentences; `None` when it is something else.
+    """
+
+
+@hookspec(firstresult=True)
 def teleclaude_adopt(connection: Connection, settings: BackendSettings) -> Adoption | None:
     """Recognise a database that an earlier TeleClaude made, and say how it is converted.
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -72,14 +71,14 @@ def copy(  # noqa: PLR0913 - each is an option of the command
     if switch:
         _require_switchable(stores)
     if replace and not (dry_run or yes):
-        _ask(stores.target)
+        ask_to_empty(stores.target)
     options = CopyOptions(online=online, replace=replace, dry_run=dry_run)
     began = time.monotonic()
     report = _copy(stores, options, quiet=as_json)
     seconds = time.monotonic() - began
     switched = _switch(stores) if switch and not dry_run else None
     if as_json:
-        typer.echo(json.dumps(_document(report, seconds, stores.target, switched), indent=2))
+        typer.echo(json.dumps(_whole_document(report, seconds, stores.target, switched), indent=2))
     else:
         _print(report, seconds, stores, switched)
 
@@ -113,7 +112,15 @@ def _switch(stores: _Stores) -> "Switched":
     return switch(stores.configured, stores.target)
 
 
-def _ask(target: "Config") -> None:
+def ask_to_empty(target: "Config") -> None:
+    """Ask whether the rows of a database may be deleted, if it has any.
+
+    Args:
+        target: The database.
+
+    Raises:
+        typer.Abort: They may not.
+    """
     from teleclaude.errors import StoreUnavailableError
     from teleclaude.store import Db
 
@@ -135,15 +142,11 @@ def _ask(target: "Config") -> None:
 
 
 def _copy(stores: _Stores, options: "CopyOptions", *, quiet: bool) -> "CopyReport":
-    from teleclaude.cli.progress import Bars, Lines, Silence
-    from teleclaude.cli.tables import console
+    from teleclaude.cli.progress import shown
     from teleclaude.store.transfer import copy_store
 
-    screen = console()
-    bars = Bars(screen) if screen.is_terminal and not quiet else None
-    progress = bars or (Silence() if quiet else Lines(screen))
     try:
-        with bars or nullcontext():
+        with shown(quiet=quiet) as progress:
             return asyncio.run(copy_store(stores.source, stores.target, options, progress))
     except KeyboardInterrupt:
         said = "Nothing was written." if options.dry_run else "The same command continues the copy."
@@ -154,15 +157,9 @@ def _copy(stores: _Stores, options: "CopyOptions", *, quiet: bool) -> "CopyRepor
 def _print(
     report: "CopyReport", seconds: float, stores: _Stores, switched: "Switched | None"
 ) -> None:
-    from teleclaude.cli.tables import print_table
     from teleclaude.config import shown_section
 
-    if _is_there(report):
-        titles = ["table", "source", "target", "content", "references", "ids"]
-        print_table(titles, map(_cells, report.tables))
-    else:
-        cells = [(table.name, f"{table.source_rows:,}") for table in report.tables]
-        print_table(["table", "rows"], cells)
+    print_sides(report)
     typer.echo(_summary(report, seconds))
     if switched:
         before = f" (before: {switched.before})" if switched.before else ""
@@ -170,6 +167,22 @@ def _print(
     elif stores.target is not stores.configured and _is_there(report):
         typer.echo("\nTo use it, put this into teleclaude.yml, or run the command with --switch:\n")
         typer.echo(shown_section(stores.target))
+
+
+def print_sides(report: "CopyReport") -> None:
+    """Print both sides of every table, or after a dry run its rows.
+
+    Args:
+        report: What was done.
+    """
+    from teleclaude.cli.tables import print_table
+
+    if _is_there(report):
+        titles = ["table", "source", "target", "content", "references", "ids"]
+        print_table(titles, map(_cells, report.tables))
+    else:
+        cells = [(table.name, f"{table.source_rows:,}") for table in report.tables]
+        print_table(["table", "rows"], cells)
 
 
 def _is_there(report: "CopyReport") -> bool:
@@ -207,11 +220,26 @@ def _cells(table: "TableReport") -> list[str]:
     ]
 
 
-def _document(
+def _whole_document(
     report: "CopyReport", seconds: float, target: "Config", switched: "Switched | None"
 ) -> dict[str, object]:
     from teleclaude.config import shown_section
 
+    return {
+        **document(report, seconds),
+        "section": shown_section(target),
+        "switched": switched and str(switched.file),
+        "before": str(switched.before) if switched and switched.before else None,
+    }
+
+
+def document(report: "CopyReport", seconds: float) -> dict[str, object]:
+    """Give what `--json` prints of a report.
+
+    Args:
+        report: What was done.
+        seconds: How long it took.
+    """
     return {
         "outcome": report.outcome.value,
         "source": report.source,
@@ -219,9 +247,6 @@ def _document(
         "rows_copied": report.copied,
         "seconds": round(seconds, 3),
         "tables": {table.name: _table_document(table) for table in report.tables},
-        "section": shown_section(target),
-        "switched": switched and str(switched.file),
-        "before": str(switched.before) if switched and switched.before else None,
     }
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from teleclaude.cli import copying
+from teleclaude.cli import backups, copying
 from teleclaude.cli.options import ConfigOption
 
 if TYPE_CHECKING:
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(
-    name="db", help="Create, upgrade, inspect and copy the database.", no_args_is_help=True
+    name="db",
+    help="Create, upgrade, inspect, copy, back up and restore the database.",
+    no_args_is_help=True,
 )
 app.command()(copying.copy)
+app.command()(backups.backup)
+app.command()(backups.restore)
 
 
 StrictOption = Annotated[

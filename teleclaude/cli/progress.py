@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.progress import (
@@ -15,9 +16,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from teleclaude.cli.tables import console
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
     from rich.progress import Task, TaskID
+
+    from teleclaude.store.transfer import Progress as Hearer
 
 _EVERY: Final = 10.0
 """Seconds between two lines about the same table."""
@@ -120,3 +127,23 @@ class Silence:
 
     def end(self) -> None:
         """Do nothing."""
+
+
+@contextmanager
+def shown(*, quiet: bool) -> Iterator[Hearer]:
+    """Show progress as it suits where it is printed to.
+
+    Args:
+        quiet: Whether to show none.
+
+    Yields:
+        What hears how a command goes on.
+    """
+    screen = console()
+    if quiet:
+        yield Silence()
+    elif screen.is_terminal:
+        with Bars(screen) as bars:
+            yield bars
+    else:
+        yield Lines(screen)

@@ -369,7 +369,8 @@ class Migrator:
             return
         if current == UNFINISHED_COPY:
             message = f"The copy of a store into {self._settings.location} was not finished."
-            raise MigrationError(message, hint="Run `teleclaude db copy` again; it continues.")
+            hint = "Run `teleclaude db copy` or `db restore` again, whichever it was; it continues."
+            raise MigrationError(message, hint=hint)
         message = (
             f"The schema of {self._settings.location} is at revision {current}, which this version "
             f"of TeleClaude does not know (it knows up to {self.head})."

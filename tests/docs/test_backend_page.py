@@ -236,6 +236,7 @@ async def test_the_examples_do_what_they_are_for(complete: Config, tmp_path: Pat
     backend, settings = complete.backend, complete.database
     engine = backend.create_engine(settings)
     assert await backend.backup(engine, settings, tmp_path / "copy") == tmp_path / "copy"
+    assert backend.native_backup((tmp_path / "copy").read_bytes()[:512])
     assert await backend.backup(engine, settings) != await backend.backup(engine, settings)
     await engine.dispose()
     assert await backend.lock_holder(settings, "daemon") is None

@@ -190,3 +190,12 @@ async def test_a_cancelled_backup_stops_and_leaves_nothing(file_config: Config) 
             assert task.cancelled()
             assert {path.name for path in directory.iterdir()} == before
         await db.settings.set("key", "value")
+
+
+async def test_its_own_files_are_recognised(file_config: Config, tmp_path: Path) -> None:
+    """A copy is told from other files by its first bytes, however few there are."""
+    await upkeep.backup(file_config.database.path, tmp_path / "copy")  # type: ignore[attr-defined]
+    beginning = (tmp_path / "copy").read_bytes()[:512]
+    assert "teleclaude.db-wal" in str(file_config.backend.native_backup(beginning))
+    for other in (b"", beginning[:15], b"x" + beginning, b"PGDMP"):
+        assert file_config.backend.native_backup(other) is None

@@ -63,7 +63,7 @@ async def copy_store(
         else:
             locks.append(await stack.enter_async_context(ours.lock(hint=DAEMON_HINT)))
         run = CopyRun(ours, theirs, options, progress)
-        return await _while_held(locks, run.copy())
+        return await while_held(locks, run.copy())
 
 
 def _same(one: Config, other: Config) -> bool:
@@ -73,8 +73,19 @@ def _same(one: Config, other: Config) -> bool:
     )
 
 
-async def _while_held(locks: Sequence[InstanceLock], work: Coroutine[object, object, T]) -> T:
-    """Work as long as no lock is lost."""
+async def while_held(locks: Sequence[InstanceLock], work: Coroutine[object, object, T]) -> T:
+    """Work as long as no lock is lost.
+
+    Args:
+        locks: The locks that the work needs.
+        work: The work.
+
+    Returns:
+        What it gives.
+
+    Raises:
+        InstanceLockLostError: A lock was lost; the work was cancelled.
+    """
     task = asyncio.ensure_future(work)
     watchers = [asyncio.ensure_future(lock.wait_lost()) for lock in locks]
     try:

@@ -83,6 +83,12 @@ class Reader:
         with translated(self.backend, self.location):
             return await self.backend.id_counter(self.connection, table)
 
+    def pages(
+        self, table: Table, *, after: tuple[object, ...] | None = None, derive: bool = False
+    ) -> Pages:
+        """Begin to read a table; see `Pages`."""
+        return Pages(self, table, after=after, derive=derive)
+
 
 class Pages:
     """Reads one table from a key on."""
@@ -187,7 +193,7 @@ def row_error(table: Table, key: tuple[object, ...], error: StoreError) -> CopyE
         error: What is wrong.
     """
     message = f"{error.message} It is in the row of {table.name} with {describe_key(table, key)}."
-    return CopyError(message, hint="Correct it in the source, then copy again.")
+    return CopyError(message, hint="Correct it in the source, then try again.")
 
 
 def describe_key(table: Table, key: tuple[object, ...]) -> str:

@@ -8,7 +8,6 @@ from teleclaude.errors import CopyError, StoreUnavailableError
 from teleclaude.migrations import UNFINISHED_COPY
 from teleclaude.store.transfer.content import Content
 from teleclaude.store.transfer.options import Outcome
-from teleclaude.store.transfer.reading import Pages
 from teleclaude.store.transfer.report import CopyReport, TableReport
 from teleclaude.store.transfer.run import not_empty, refused_rows
 from teleclaude.store.transfer.verification import TABLES, count_orphans, has_ids, read_content
@@ -48,7 +47,7 @@ async def rehearse(
     """
     if not options.online:
         await source.refuse_daemon(hint=DAEMON_HINT)
-    rows = await _rows_in_the_way(target)
+    rows = await rows_in_the_way(target)
     in_the_way = any(rows.values()) and not options.replace
     async with source.snapshot() as reader:
         problems: list[CopyError] = []
@@ -61,8 +60,15 @@ async def rehearse(
     return CopyReport(outcome, source.location, target.location, 0, reports)
 
 
-async def _rows_in_the_way(target: Side) -> Mapping[str, int]:
-    """Count what is in a target, unless it is a part of a copy already."""
+async def rows_in_the_way(target: Side) -> Mapping[str, int]:
+    """Count what is in a target, unless it is a part of a copy already.
+
+    Args:
+        target: The target.
+
+    Returns:
+        The rows of each table that exists, by name.
+    """
     try:
         current = await target.migrator.current()
     except StoreUnavailableError as error:
@@ -89,7 +95,7 @@ async def _rehearse(
     reader: Reader, target: Side, table: Table, progress: Progress, problems: list[CopyError]
 ) -> TableReport:
     content = Content()
-    pages = Pages(reader, table, derive=True)
+    pages = reader.pages(table, derive=True)
     progress.begin("check", table.name, await reader.count(table))
     while True:
         try:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from teleclaude.backends import bulk
 from teleclaude.errors import CopyError, InvalidValueError
-from teleclaude.migrations import UNFINISHED_COPY
 from teleclaude.store.transfer import checkpoints
 from teleclaude.store.transfer.checkpoints import Checkpoint
 from teleclaude.store.transfer.content import Content
 from teleclaude.store.transfer.emptying import empty
 from teleclaude.store.transfer.options import Outcome
-from teleclaude.store.transfer.reading import MOST_ROWS, Pages, key_of, row_error
+from teleclaude.store.transfer.reading import MOST_ROWS, key_of, row_error
 from teleclaude.store.transfer.report import CopyReport, TableReport
 from teleclaude.store.transfer.verification import (
     TABLES,
@@ -32,13 +31,14 @@ if TYPE_CHECKING:
     from teleclaude.store.transfer.options import CopyOptions, Progress
     from teleclaude.store.transfer.reading import Page, Reader
     from teleclaude.store.transfer.side import Side
+    from teleclaude.store.transfer.source import Contents, Source
 
 
 class CopyRun:
     """Copies what a snapshot of the source holds into the target."""
 
     def __init__(
-        self, source: Side, target: Side, options: CopyOptions, progress: Progress
+        self, source: Source, target: Side, options: CopyOptions, progress: Progress
     ) -> None:
         """Prepare; nothing is written yet.
 
@@ -79,7 +79,7 @@ class CopyRun:
 
     async def _prepare(self) -> Outcome:
         self._target.prepare_storage()
-        if await self._target.migrator.current() == UNFINISHED_COPY:
+        if await self._target.is_half_copied():
             if not self._options.replace:
                 await self._resume()
                 return Outcome.RESUMED
@@ -100,7 +100,7 @@ class CopyRun:
     async def _refuse_same(self) -> None:
         """Make sure that source and target are not two names of one database."""
         source, target = self._sides
-        if await source.migrator.current() != UNFINISHED_COPY:
+        if not await source.is_half_copied():
             return
         async with target.begin() as connection:
             await checkpoints.end(connection)
@@ -125,7 +125,7 @@ class CopyRun:
         """Make sure that what was copied before is still what the source begins with."""
         content = self._contents[table.name]
         key = None
-        pages = Pages(self._source, table, derive=True)
+        pages = self._source.pages(table, derive=True)
         self._progress.begin("check", table.name, checkpoint.rows)
         while (missing := checkpoint.rows - content.rows) > 0:
             page = await pages.next(min(missing, MOST_ROWS))
@@ -152,13 +152,13 @@ class CopyRun:
                     raise not_empty(self._target.location, rows)
                 self._contents[table.name] = ours
 
-    async def _read(self, reader: Reader, table: Table, *, derive: bool) -> Content:
+    async def _read(self, reader: Contents, table: Table, *, derive: bool) -> Content:
         return await read_content(reader, table, self._progress, step="compare", derive=derive)
 
     # --- the rows -------------------------------------------------------------------------------
 
     async def _copy_table(self, table: Table) -> None:
-        pages = Pages(self._source, table, after=self._keys[table.name], derive=True)
+        pages = self._source.pages(table, after=self._keys[table.name], derive=True)
         self._progress.begin("copy", table.name, await self._source.count(table))
         self._progress.advance(self._contents[table.name].rows)
         upcoming = asyncio.ensure_future(pages.next())

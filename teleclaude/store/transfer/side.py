@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from teleclaude.backends import DAEMON_LOCK, locked
 from teleclaude.backends.translation import translated
 from teleclaude.errors import InstanceLockedError
-from teleclaude.migrations import Migrator
+from teleclaude.migrations import UNFINISHED_COPY, Migrator
 from teleclaude.store.executor import LOST, EngineExecutor
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer.reading import Reader
@@ -16,6 +16,7 @@ from teleclaude.store.transfer.reading import Reader
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy import Dialect
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -61,6 +62,20 @@ class Side:
         """Make the place the database lives in, where that is something files can do."""
         with self.translated():
             self.backend.prepare_storage(self._settings)
+
+    async def copy_natively(self, destination: Path) -> Path:
+        """Let the engine copy its database into a file; it must be able to.
+
+        Args:
+            destination: The file to write.
+
+        Returns:
+            The file.
+        """
+        with self.translated():
+            file = await self.backend.backup(self._engine, self._settings, destination)
+        assert file is not None  # noqa: S101 - the caller has asked
+        return file
 
     async def close(self) -> None:
         """Close all connections."""
@@ -117,6 +132,10 @@ class Side:
                 connection = await stack.enter_async_context(self._engine.connect())
                 await stack.enter_async_context(self.backend.snapshot(connection))
             yield Reader(connection, self.backend, self.location)
+
+    async def is_half_copied(self) -> bool:
+        """Say whether it is marked as the target of a copy that is not finished."""
+        return await self.migrator.current() == UNFINISHED_COPY
 
     @asynccontextmanager
     async def _released(self) -> AsyncIterator[AsyncExitStack]:

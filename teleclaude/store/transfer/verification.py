@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer.content import Content, differing_columns
-from teleclaude.store.transfer.reading import Pages, describe_key, key_columns, key_of
+from teleclaude.store.transfer.reading import describe_key, key_columns, key_of
 from teleclaude.store.types import SurrogateKey
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from teleclaude.store.transfer.content import Row
     from teleclaude.store.transfer.options import Progress
     from teleclaude.store.transfer.reading import Reader
+    from teleclaude.store.transfer.source import Contents
 
 _SHOWN: Final = 3
 """Rows that are named where both sides differ."""
@@ -30,7 +31,7 @@ def has_ids(table: Table) -> bool:
 
 
 async def read_content(
-    reader: Reader, table: Table, progress: Progress, *, step: str, derive: bool
+    reader: Contents, table: Table, progress: Progress, *, step: str, derive: bool
 ) -> Content:
     """Read a whole table and give what it holds.
 
@@ -45,7 +46,7 @@ async def read_content(
         Its rows and their hash.
     """
     content = Content()
-    pages = Pages(reader, table, derive=derive)
+    pages = reader.pages(table, derive=derive)
     progress.begin(step, table.name, await reader.count(table))
     while (page := await pages.next()) is not None:
         content.add(page.forms)
@@ -82,7 +83,7 @@ async def count_orphans(reader: Reader, table: Table) -> int:
     return orphans
 
 
-async def first_differences(source: Reader, target: Reader, table: Table) -> Sequence[str]:
+async def first_differences(source: Contents, target: Contents, table: Table) -> Sequence[str]:
     """Name the first rows in which two tables differ, and the columns, without any value but keys.
 
     Args:
@@ -115,9 +116,9 @@ async def first_differences(source: Reader, target: Reader, table: Table) -> Seq
 
 
 async def _rows(
-    reader: Reader, table: Table, *, derive: bool
+    reader: Contents, table: Table, *, derive: bool
 ) -> AsyncGenerator[tuple[tuple[Any, ...], bytes, Row]]:
-    pages = Pages(reader, table, derive=derive)
+    pages = reader.pages(table, derive=derive)
     while (page := await pages.next()) is not None:
         for row, form in zip(page.rows, page.forms, strict=True):
             yield key_of(table, row), form, row

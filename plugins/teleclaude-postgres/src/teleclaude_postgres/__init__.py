@@ -1,8 +1,9 @@
 """The PostgreSQL backend of TeleClaude: the hook implementations, each a line into its module.
 
-Two optional hooks are left out on purpose. `teleclaude_maintain`: the server's autovacuum vacuums
+Some optional hooks are left out on purpose. `teleclaude_maintain`: the server's autovacuum vacuums
 and analyses by itself, better informed than a timer. `teleclaude_backup`: a server has its own
-backups (`pg_dump`, base backups, snapshots), made by whoever runs it.
+backups (`pg_dump`, base backups, snapshots), made by whoever runs it, so that there is nothing for
+`teleclaude_native_backup` to recognise; archives need neither.
 """
 
 from __future__ import annotations

@@ -137,6 +137,12 @@ def teleclaude_backup(settings: SqliteSettings, destination: Path | None) -> Awa
 
 
 @hookimpl
+def teleclaude_native_backup(beginning: bytes) -> str | None:
+    """Look for the words that every SQLite file begins with."""
+    return upkeep.native_backup(beginning)
+
+
+@hookimpl
 def teleclaude_adopt(connection: Connection, settings: SqliteSettings) -> Adoption | None:
     """Recognise a file that an earlier TeleClaude made with its own migration runner."""
     from teleclaude_sqlite import adoption  # noqa: PLC0415 - needed once in the life of a file

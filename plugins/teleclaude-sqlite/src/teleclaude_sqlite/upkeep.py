@@ -32,6 +32,9 @@ _MAINTENANCE_PATIENCE: Final = 200
 _INSTRUCTIONS: Final = 100_000
 """The same for the check of the copy, in instructions of SQLite's virtual machine."""
 
+_MAGIC: Final = b"SQLite format 3\x00"
+"""How a database file begins (https://www.sqlite.org/fileformat.html, section 1.3.1)."""
+
 
 def backup_path(database: Path) -> Path:
     """Give a new name for a copy, beside the database.
@@ -121,6 +124,24 @@ def _require_space(database: Path, destination: Path) -> None:
 def _no_space(database: Path, destination: Path) -> StoreError:
     message = f"There is no space in {destination.parent} for a copy of the database {database}."
     return StoreError(message, hint="Free some space and try again; nothing was changed.")
+
+
+def native_backup(beginning: bytes) -> str | None:
+    """Say what to do with a file, if it is a SQLite database.
+
+    Args:
+        beginning: Its first bytes.
+
+    Returns:
+        How it takes the place of a database, or gets into another one; `None` for another file.
+    """
+    if not beginning.startswith(_MAGIC):
+        return None
+    return (
+        "To go back to it, stop the daemon, remove the files teleclaude.db-wal and "
+        "teleclaude.db-shm, and put it in the place of teleclaude.db. To load it into another "
+        "database, name it as `path` in a configuration for `teleclaude db copy --from`."
+    )
 
 
 async def maintain(engine: AsyncEngine) -> Sequence[str]:
