@@ -55,7 +55,7 @@ def target(provisioner: Provisioner, configure: Configure) -> Iterator[Config]:
 async def refusal(file: Path, target: Config) -> str:
     """Fail to restore, without a trace in the target."""
     messages = set()
-    for options in ({}, {"dry_run": True}, {"replace": True}):
+    for options in ({}, {"dry_run": True}):
         with pytest.raises(BackupError) as failure:
             await restored(file, target, **options)
         messages.add(str(failure.value))
