@@ -20,17 +20,8 @@ Section: TypeAlias = Mapping[str, object]
 class Provisioner(Protocol):
     """Makes and removes databases of one engine, and does to them what tests cannot do portably."""
 
-    @property
-    def impatience(self) -> Section:
-        """Settings under which the engine does not wait long for others, if there are such."""
-        ...
-
     def section(self) -> Section:
         """Make an empty database."""
-        ...
-
-    def clone(self, section: Section) -> Section:
-        """Copy a database that nobody is connected to."""
         ...
 
     def drop(self, section: Section) -> None:
