@@ -15,6 +15,7 @@ from teleclaude.errors import AdoptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from sqlalchemy import Connection, MetaData
 
@@ -47,6 +48,36 @@ def created_tables(connection: Connection) -> Iterator[list[Table]]:
         yield found
     finally:
         event.remove(Table, "after_create", note)
+
+
+@contextmanager
+def removed_if_undone(connection: Connection) -> Iterator[list[Path]]:
+    """Remove copies that were made for a transaction of which nothing remains.
+
+    A service manager may try again and again. Once the COMMIT is on its way, nobody knows whether
+    the database is the old one, so the copies stay.
+
+    Args:
+        connection: The connection of the transaction.
+
+    Yields:
+        A list to put the copies into.
+    """
+    copies: list[Path] = []
+    commits: list[Connection] = []
+
+    def note(connection: Connection) -> None:
+        commits.append(connection)
+
+    event.listen(connection, "commit", note)
+    try:
+        yield copies
+    except BaseException:
+        for copy in copies if not commits else ():
+            copy.unlink(missing_ok=True)
+        raise
+    finally:
+        event.remove(connection, "commit", note)
 
 
 def computed_columns(metadata: MetaData) -> Computed:

@@ -34,7 +34,12 @@ from teleclaude.errors import (
     SchemaTooNewError,
     TeleclaudeError,
 )
-from teleclaude.migrations.adoption import computed_columns, created_tables, require_complete
+from teleclaude.migrations.adoption import (
+    computed_columns,
+    created_tables,
+    removed_if_undone,
+    require_complete,
+)
 from teleclaude.migrations.differences import describe
 from teleclaude.migrations.outcomes import DryRun, Migrated, Revision, Wanted
 
@@ -254,14 +259,17 @@ class Migrator:
                     return tried.migrated
 
     def _apply(self, connection: Connection, wanted: Wanted, backup: Path | None) -> Migrated:
-        with self._backend.migration_context(connection) as options:
+        with (
+            removed_if_undone(connection) as copies,
+            self._backend.migration_context(connection) as options,
+        ):
             before = _current(connection)
             if before == wanted.revision:
                 return Migrated(before, wanted.revision, backup)  # another process was faster
             if before is None:
                 adoption = self._backend.adopt(connection, self._settings)
                 if adoption is not None:
-                    return self._adopt(connection, adoption, wanted, options)
+                    return self._adopt(connection, adoption, wanted, options, copies)
             self._refuse_foreign_tables(connection, before, wanted)
             self._run_revisions(connection, before, wanted, options)
         return Migrated(before, wanted.revision, backup)
@@ -272,6 +280,7 @@ class Migrator:
         adoption: Adoption,
         wanted: Wanted,
         options: Mapping[str, object],
+        copies: list[Path],
     ) -> Migrated:
         first = self.history()[0].id
 
@@ -289,19 +298,13 @@ class Migrator:
         if original is None:
             message = f"{self._backend} can adopt a database but makes no copy of it first."
             raise BackendIncompleteError(message, hint="It must implement teleclaude_backup.")
-        try:
-            computed = computed_columns(self._metadata)
-            report = adoption.convert(original, create_schema, computed)
-            if wanted.strict:
-                require_complete(report, self._settings.location)
-            if first != wanted.revision:
-                self._run_revisions(connection, first, wanted, options)
-        except (TeleclaudeError, asyncio.CancelledError):
-            # Nothing was changed, and a service manager may try again and again.
-            original.unlink(missing_ok=True)
-            raise
+        copies.append(original)
+        report = adoption.convert(original, create_schema, computed_columns(self._metadata))
+        if wanted.strict:
+            require_complete(report, self._settings.location)
+        if first != wanted.revision:
+            self._run_revisions(connection, first, wanted, options)
         if wanted.dry_run:
-            original.unlink(missing_ok=True)
             raise DryRun(Migrated(None, wanted.revision, None, report))
         return Migrated(None, wanted.revision, original, report)
 
