@@ -2,7 +2,7 @@
 
 A backend is a distribution with an entry point in the group `teleclaude.backends`. The entry
 point's name is the engine's name in the configuration; its object (a module, usually) carries
-functions marked with `teleclaude.hookimpl` and the integer `TELECLAUDE_CONTRACT`.
+functions marked with `teleclaude.backends.hookimpl` and the integer `TELECLAUDE_CONTRACT`.
 
 Hooks are plain functions. What is asynchronous is *returned*: an engine, an awaitable, an
 asynchronous context manager. A hook may take fewer arguments than listed here, because pluggy
@@ -155,8 +155,8 @@ def teleclaude_capabilities() -> Capabilities | None:
 def teleclaude_prepare_storage(settings: BackendSettings) -> None:
     """Make the place the database will live in, if that is something files can do.
 
-    Called before a migration and by nothing else: every other command finds the database or
-    reports that there is none. Left out, the database must exist already.
+    Called before a migration, and for the target of a copy; every other command finds the database
+    or reports that there is none. Left out, the database must exist already.
 
     Args:
         settings: An instance of the class `teleclaude_settings` gave.
@@ -225,8 +225,8 @@ def teleclaude_lock_holder(
 ) -> Awaitable[LockHolder | None] | None:
     """Say who has the instance lock, without taking it and without creating anything.
 
-    Called by `teleclaude status` and before a migration. Left out, the status cannot tell whether a
-    daemon runs, and a migration takes the lock for a moment to find out.
+    Called by `teleclaude status` and before migrations, copies and archives. Left out, the status
+    cannot tell whether a daemon runs, and a migration takes the lock for a moment to find out.
 
     Args:
         settings: An instance of the class `teleclaude_settings` gave.
@@ -243,8 +243,8 @@ def teleclaude_backup(
 ) -> Awaitable[Path] | None:
     """Write a consistent copy of the database while others use it.
 
-    Called before a migration that changes an existing database, then without a destination. Left
-    out, no copy is made and the server's own backups are relied upon.
+    Called before a migration that changes an existing database, then without a destination, and by
+    `teleclaude db backup`. Left out, no copy is made and the server's own backups are relied upon.
 
     Args:
         engine: An open engine of the database.
@@ -338,7 +338,7 @@ def teleclaude_bulk_load(
 def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None] | None:
     """Surround reading that must see one state of the database, however long it takes.
 
-    Called for the source of a copy. On entry the context manager begins a transaction that only
+    Called by copies and archives. On entry the context manager begins a transaction that only
     reads and whose statements all see what the first one saw, and makes sure that this is now; it
     must not keep others from writing. On exit it ends the transaction. Left out, an ordinary
     transaction is used, which is enough where those are isolated like that.
@@ -357,9 +357,9 @@ def teleclaude_id_counter(
 ) -> Awaitable[int] | None:
     """Say how far the database has counted a table's surrogate keys, and let it count on further.
 
-    Called by a copy, in a transaction: for the source, which is only read, without a number, and
-    for the target with the source's. An id that was given once must never be given again, though
-    its row is gone. Left out, the highest id in the table is taken, and the engine is relied upon
+    Called by copies and archives, in a transaction: for the source, which is only read, without a
+    number, and for the target with the source's. An id that was given once must never be given
+    again, though its row is gone. Left out, the highest id in the table is taken, and the engine is relied upon
     to count on from there.
 
     Args:

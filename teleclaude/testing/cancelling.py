@@ -72,12 +72,9 @@ def note_open_transactions(db: Db) -> list[object]:
 
 
 def _is_in_transaction(driver: Any) -> bool:
-    # Two words for the same thing, and no third driver in sight.
-    return bool(
-        driver.is_in_transaction()
-        if hasattr(driver, "is_in_transaction")
-        else driver.in_transaction
-    )
+    # Drivers have two words for it; one that has neither cannot be asked.
+    state = getattr(driver, "is_in_transaction", None) or getattr(driver, "in_transaction", False)
+    return bool(state() if callable(state) else state)
 
 
 async def _cancel_at(

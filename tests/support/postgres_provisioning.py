@@ -72,7 +72,18 @@ class PostgresProvisioner:
         Returns:
             The `database:` section that configures it.
         """
-        return self._make()
+        name = next(self._names)
+        self.execute(f'CREATE DATABASE "{name}"')
+        self._made.add(name)
+        address = self._where()
+        section: dict[str, object] = {
+            "engine": "postgresql",
+            "host": address.host,
+            "port": address.port,
+            "dbname": name,
+            "user": address.user,
+        }
+        return section | ({"password": address.password} if address.password else {})
 
     def drop(self, section: Section) -> None:
         """Drop a database, ending whatever connections it still has."""
@@ -130,20 +141,6 @@ class PostgresProvisioner:
             self._loop.close()
             if self._server is not None:
                 self._server.close()
-
-    def _make(self) -> dict[str, object]:
-        name = next(self._names)
-        self.execute(f'CREATE DATABASE "{name}"')
-        self._made.add(name)
-        address = self._where()
-        section: dict[str, object] = {
-            "engine": "postgresql",
-            "host": address.host,
-            "port": address.port,
-            "dbname": name,
-            "user": address.user,
-        }
-        return section | ({"password": address.password} if address.password else {})
 
     def _where(self) -> _Address:
         if self._address is None:

@@ -1,7 +1,7 @@
 """Where the store tests get their databases from: one provisioner for each engine.
 
-A backend that wants to run the store tests brings a class with the methods of `Provisioner`. The
-tests themselves never ask which engine they run on.
+Only the core's own tests use it; the conformance kit, with which backends prove themselves, has no
+need of it. The tests themselves never ask which engine they run on.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SqliteProvisioner:
-    """Makes, copies and removes files; each is in a directory of its own."""
+    """Makes and removes files; each is in a directory of its own."""
 
     def __init__(self, directory: Path) -> None:
         """Prepare; nothing is made yet."""

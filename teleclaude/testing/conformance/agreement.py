@@ -1,4 +1,4 @@
-"""What the parity machine found: cases in which engines answered differently."""
+"""Cases in which engines once answered differently, found by comparing random calls."""
 
 from __future__ import annotations
 
