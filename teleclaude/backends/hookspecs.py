@@ -359,8 +359,8 @@ def teleclaude_id_counter(
 
     Called by copies and archives, in a transaction: for the source, which is only read, without a
     number, and for the target with the source's. An id that was given once must never be given
-    again, though its row is gone. Left out, the highest id in the table is taken, and the engine is relied upon
-    to count on from there.
+    again, though its row is gone. Left out, the highest id in the table is taken, and the engine
+    is relied upon to count on from there.
 
     Args:
         connection: A connection in a transaction.
