@@ -20,6 +20,7 @@ from teleclaude_sqlite import dialect
 from teleclaude_sqlite.errors import classify_error
 
 if TYPE_CHECKING:
+    import aiosqlite
     from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
@@ -57,7 +58,11 @@ def create_engine(settings: SqliteSettings) -> AsyncEngine:
     )
     engine = create_async_engine(
         url,
-        connect_args={"isolation_level": None, "timeout": settings.busy_timeout},
+        connect_args={
+            "async_creator_fn": _open,
+            "isolation_level": None,
+            "timeout": settings.busy_timeout,
+        },
         hide_parameters=True,
         max_overflow=0,
         pool_size=POOL_SIZE,
@@ -70,6 +75,26 @@ def create_engine(settings: SqliteSettings) -> AsyncEngine:
 
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+async def _open(path: str, **options: object) -> aiosqlite.Connection:
+    import aiosqlite  # noqa: PLC0415 - whoever only looks at the backend need not load its driver
+
+    # Cancelled while the driver's thread opens the file, the driver would drop the connection
+    # without closing it.
+    connection = aiosqlite.connect(path, **options)
+    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy's own dialect does
+    opening = asyncio.ensure_future(connection)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_opened)
+        raise
+
+
+def _close_opened(opening: asyncio.Future[aiosqlite.Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().stop()
 
 
 def setup_connection(connection: DBAPIConnection, settings: SqliteSettings) -> None:
