@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, event
@@ -77,7 +77,7 @@ def create_engine(settings: SqliteSettings) -> AsyncEngine:
     return engine
 
 
-async def _open(path: str, **options: object) -> aiosqlite.Connection:
+async def _open(path: str, **options: Any) -> aiosqlite.Connection:  # noqa: ANN401 - the driver's
     import aiosqlite  # noqa: PLC0415 - whoever only looks at the backend need not load its driver
 
     # Cancelled while the driver's thread opens the file, the driver would drop the connection
