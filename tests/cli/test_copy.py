@@ -13,38 +13,19 @@ import pytest
 import yaml
 
 from daemon_process import COMMAND
-from stores import fill, read_all
+from stores import read_all
 from teleclaude.config import load_config
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
-from teleclaude.testing.rows import plain_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Run
-    from provisioning import Provisioner
-    from store_fixtures import Configure
     from teleclaude.config import Config
 
 TABLES = metadata.sorted_tables
 ROWS = 3 * len(TABLES)
-
-
-@pytest.fixture
-def source(migrated_config: Config) -> Config:
-    """A store with three rows in every table."""
-    asyncio.run(fill(migrated_config, {table: plain_rows(table, 3) for table in TABLES}))
-    return migrated_config
-
-
-@pytest.fixture
-def target(provisioner: Provisioner, configure: Configure) -> Iterator[Config]:
-    """An empty database of the same engine."""
-    section = provisioner.section()
-    yield configure(section)
-    provisioner.drop(section)
 
 
 def rows(config: Config) -> dict[str, list[tuple[Any, ...]]]:
