@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teleclaude.cli.copying import ask_to_empty, document, print_sides
+from teleclaude.cli.copying import Wording, ask_to_empty, document, print_sides, summary
 from teleclaude.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from teleclaude.store.archive import BackupReport
-    from teleclaude.store.transfer import CopyReport
 
 
 def backup(
@@ -93,7 +92,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
         typer.echo(json.dumps(document(report, seconds), indent=2))
     else:
         print_sides(report)
-        typer.echo(_summary(report, seconds))
+        typer.echo(summary(report, seconds, Wording("restored", "into", "archive")))
 
 
 def _sentence(report: "BackupReport", size: int) -> str:
@@ -111,20 +110,3 @@ def _document(report: "BackupReport", size: int) -> dict[str, object]:
         "portable": report.rows is not None,
         "rows": report.rows,
     }
-
-
-def _summary(report: "CopyReport", seconds: float) -> str:
-    from teleclaude.store.transfer import Outcome
-
-    rows = sum(table.source_rows for table in report.tables)
-    where = f"{report.source} into {report.target}"
-    match report.outcome:
-        case Outcome.CHECKED:
-            return f"OK: {rows:,} rows can be restored from {where}. Nothing was written."
-        case Outcome.ALREADY_COPIED:
-            return f"Nothing to do: {report.target} holds the same {rows:,} rows as the archive."
-        case Outcome.RESUMED:
-            begun = f" of {rows:,}, the rest before," if report.copied < rows else ""
-            return f"Restored {report.copied:,} rows{begun} from {where} in {seconds:.1f} s."
-        case Outcome.COPIED:
-            return f"Restored {rows:,} rows from {where} in {seconds:.1f} s."

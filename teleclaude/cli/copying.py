@@ -160,7 +160,7 @@ def _print(
     from teleclaude.config import shown_section
 
     print_sides(report)
-    typer.echo(_summary(report, seconds))
+    typer.echo(summary(report, seconds))
     if switched:
         before = f" (before: {switched.before})" if switched.before else ""
         typer.echo(f"{switched.file} names the target now{before}. Start the daemon again.")
@@ -191,21 +191,41 @@ def _is_there(report: "CopyReport") -> bool:
     return report.outcome is not Outcome.CHECKED
 
 
-def _summary(report: "CopyReport", seconds: float) -> str:
+class Wording(NamedTuple):
+    """What a command that copies calls itself, its direction and what it copies from."""
+
+    done: str
+    into: str
+    source: str
+
+
+_COPIED = Wording("copied", "to", "source")
+
+
+def summary(report: "CopyReport", seconds: float, wording: Wording = _COPIED) -> str:
+    """Say in a sentence what became of a copy.
+
+    Args:
+        report: What was done.
+        seconds: How long it took.
+        wording: The words of the command.
+    """
     from teleclaude.store.transfer import Outcome
 
     rows = sum(table.source_rows for table in report.tables)
-    where = f"{report.source} to {report.target}"
+    where = f"{report.source} {wording.into} {report.target}"
+    done = wording.done.capitalize()
     match report.outcome:
         case Outcome.CHECKED:
-            return f"OK: {rows:,} rows can be copied from {where}. Nothing was written."
+            return f"OK: {rows:,} rows can be {wording.done} from {where}. Nothing was written."
         case Outcome.ALREADY_COPIED:
-            return f"Nothing to do: {report.target} holds the same {rows:,} rows as the source."
+            same = f"{report.target} holds the same {rows:,} rows as the {wording.source}"
+            return f"Nothing to do: {same}."
         case Outcome.RESUMED:
             begun = f" of {rows:,}, the rest before," if report.copied < rows else ""
-            return f"Copied {report.copied:,} rows{begun} from {where} in {seconds:.1f} s."
+            return f"{done} {report.copied:,} rows{begun} from {where} in {seconds:.1f} s."
         case Outcome.COPIED:
-            return f"Copied {rows:,} rows from {where} in {seconds:.1f} s."
+            return f"{done} {rows:,} rows from {where} in {seconds:.1f} s."
 
 
 def _cells(table: "TableReport") -> list[str]:
