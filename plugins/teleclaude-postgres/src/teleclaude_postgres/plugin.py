@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.dialects.postgresql import insert
 
-from teleclaude.backends import hookimpl, upsert_on_conflict
+from teleclaude.backends import QuickWrite, hookimpl, upsert_on_conflict
 from teleclaude_postgres.columns import COLUMN_TYPES
 from teleclaude_postgres.copying import id_counter, snapshot
 from teleclaude_postgres.migrations import migration_context
@@ -125,3 +125,12 @@ def teleclaude_id_counter(
 ) -> Awaitable[int]:
     """Look at, or move, an identity's sequence; see `teleclaude_postgres.copying`."""
     return id_counter(connection, table, at_least)
+
+
+@hookimpl
+def teleclaude_quick_write(settings: PostgresSettings) -> QuickWrite | None:
+    """Connect with the bare driver; see `teleclaude_postgres.quick`."""
+    from teleclaude_postgres.quick_arguments import quick_arguments  # noqa: PLC0415
+
+    arguments = quick_arguments(settings)
+    return None if arguments is None else QuickWrite(f"{__package__}.quick:write", arguments)

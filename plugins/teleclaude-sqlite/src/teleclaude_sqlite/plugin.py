@@ -3,12 +3,13 @@
 `settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect
 for it, `lock` the instance lock, `migrations` what surrounds a migration, `errors` the
 classification of failures, `upkeep` backups and housekeeping, `copying` what a copy of the whole
-store needs, `adoption` files of earlier versions.
+store needs, `adoption` files of earlier versions, `quick` the one row of a short-lived process.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import Integer, Text
 from sqlalchemy.dialects.sqlite import insert
@@ -17,6 +18,7 @@ from teleclaude.backends import (
     Capabilities,
     ErrorKind,
     LogicalType,
+    QuickWrite,
     hookimpl,
     upsert_on_conflict,
 )
@@ -168,3 +170,15 @@ def teleclaude_bulk_load(
 ) -> Awaitable[None]:
     """Insert values that are bound already."""
     return copying.load_rows(connection, table, rows)
+
+
+@hookimpl
+def teleclaude_quick_write(settings: SqliteSettings) -> QuickWrite:
+    """Open the file with Python's own driver."""
+    arguments = {
+        "uri": f"file:{quote(str(settings.path))}?mode=rw",
+        "location": settings.location,
+        "busy_timeout": settings.busy_timeout,
+        "synchronous": settings.synchronous,
+    }
+    return QuickWrite(f"{__package__}.quick:write", arguments)
