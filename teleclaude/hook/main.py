@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
-SECONDS: Final = 1.8
-"""How long an event may take. Agents wait for their hooks, so a database that is not there must not
-take longer than that to be found out about."""
+SECONDS: Final = 1.9
+"""How long an event may take once it has been read. Agents wait for their hooks, so it must not
+take longer than that to find out that a database is not there."""
 
 _USAGE: Final = """\
 Usage: teleclaude-hook [--event NAME] [--session ID] [--config FILE]
@@ -42,7 +42,7 @@ def main() -> int:
         what the agent is about to do is forbidden.
     """
     try:
-        return _run(sys.argv[1:], time.monotonic() + SECONDS)
+        return _run(sys.argv[1:])
     except TeleclaudeError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
@@ -52,7 +52,7 @@ def main() -> int:
         return _complain(f"{reason}; whether the event was stored is unknown.")
 
 
-def _run(arguments: Sequence[str], deadline: float) -> int:
+def _run(arguments: Sequence[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         sys.stdout.write(_USAGE)
         return 0
@@ -63,8 +63,9 @@ def _run(arguments: Sequence[str], deadline: float) -> int:
         return 0
     given = _options(arguments)
     event = read_event(given.get("--session"), given.get("--event"))
+    deadline = time.monotonic() + SECONDS
     config = given.get("--config")
-    if not quick.enqueue(event, config, deadline):
+    if not quick.enqueue(event, config):
         from teleclaude.hook import slow  # noqa: PLC0415 - it imports everything
 
         slow.enqueue(event, config, deadline)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from datetime import UTC, datetime
 
 from teleclaude.hook import manifest
@@ -23,17 +22,17 @@ if TYPE_CHECKING:
 
     Entry = Callable[[Mapping[str, object], str, Sequence[object], float], bool]
 
-_PATIENCE: Final = 1.2
-"""Seconds for the database at most, so that there is time left for the long way."""
+_PATIENCE: Final = 1.6
+"""Seconds for the database. What is loaded before takes so little that agents do not wait for two,
+and who has waited for so long does not go the long way as well."""
 
 
-def enqueue(event: Event, config: str | None, deadline: float) -> bool:
+def enqueue(event: Event, config: str | None) -> bool:
     """Store an event.
 
     Args:
         event: The event.
         config: The configuration file to use, or `None` for the usual one.
-        deadline: When to be done, by the monotonic clock.
 
     Returns:
         Whether it is stored. If not, nothing at all happened.
@@ -50,8 +49,7 @@ def enqueue(event: Event, config: str | None, deadline: float) -> bool:
         return False
     if not (found and entry and bound):
         return False
-    seconds = min(_PATIENCE, deadline - time.monotonic())
-    return entry(found["arguments"], found["statement"], bound, seconds)
+    return entry(found["arguments"], found["statement"], bound, _PATIENCE)
 
 
 def _entry(name: str) -> Entry:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from teleclaude.config import load_config
@@ -16,10 +16,12 @@ from teleclaude.hook.writing import write_manifest
 from teleclaude.store import Db, RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from teleclaude.config import Config
     from teleclaude.hook.events import Event
 
-_AT_LEAST: Final = 0.75
+_AT_LEAST: Final = 1.0
 """Seconds for the database, however long the imports took."""
 
 _RETRY: Final = RetryPolicy(attempts=3, ceiling=0.1)
@@ -37,9 +39,8 @@ def enqueue(event: Event, config: str | None, deadline: float) -> None:
         TeleclaudeError: It could not be stored.
     """
     loaded = load_config(config)
-    _end_at(max(deadline, time.monotonic() + _AT_LEAST), loaded.database.location)
-    asyncio.run(_enqueue(loaded, event))
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    with _ending_at(max(deadline, time.monotonic() + _AT_LEAST), loaded.database.location):
+        asyncio.run(_enqueue(loaded, event))
     with suppress(OSError, TeleclaudeError):  # it is stored; the next one takes as long, then
         asyncio.run(write_manifest(config_file(config, os.environ), os.environ))
 
@@ -49,7 +50,8 @@ async def _enqueue(config: Config, event: Event) -> None:
         await db.hook_outbox.enqueue(event.session_id, event.event_type, event.payload)
 
 
-def _end_at(deadline: float, location: str) -> None:
+@contextmanager
+def _ending_at(deadline: float, location: str) -> Iterator[None]:
     def end(_number: int, _frame: object) -> NoReturn:
         message = (
             f"teleclaude-hook: The database {location} did not answer in time; "
@@ -60,3 +62,7 @@ def _end_at(deadline: float, location: str) -> None:
 
     signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, deadline - time.monotonic())
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

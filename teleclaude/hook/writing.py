@@ -51,6 +51,8 @@ async def write_manifest(config: str | None, environ: Mapping[str, str]) -> bool
     # Before it is read, so that what changes meanwhile makes the manifest untrue.
     stamps = [] if file is None else [manifest.stamp(file)]
     loaded = load_config(file, environ=environ)
+    if (loaded.path is None) != (file is None):
+        return False  # a file was made in between, for which there will be another manifest
     content = await _content(loaded, environ)
     if content is None:
         return False

@@ -118,7 +118,7 @@ async def test_what_the_store_refuses_is_refused(
         with pytest.raises(InvalidValueError) as refusal:
             await db.hook_outbox.enqueue(session, event, payload)
         with pytest.raises(InvalidValueError) as quick_refusal:
-            quick.enqueue(Event(session, event, payload), None, float("inf"))
+            quick.enqueue(Event(session, event, payload), None)
         assert await db.hook_outbox.peek(1) == []
     assert str(quick_refusal.value) == str(refusal.value)
 
@@ -172,13 +172,12 @@ def test_another_database_in_the_configuration(
 
 
 def test_damaged_manifest(migrated_config: Config, execute: Execute) -> None:
-    """One that cannot be read, and one that says nonsense, are replaced."""
+    """One that says nonsense is replaced, and its event is stored all the same."""
     manifest = prepare(migrated_config)
-    for content in (manifest.read_text()[:200], manifest.read_text().replace('["session"', '["x"')):
-        manifest.write_text(content)
-        assert run_hook(migrated_config) == (0, "", "")
-        assert loaded_by_hook(migrated_config) & HEAVY == set()
-    assert execute("SELECT count(*) FROM hook_outbox") == [(4,)]
+    manifest.write_text(manifest.read_text().replace('["session"', '["nonsense"'))
+    assert run_hook(migrated_config) == (0, "", "")
+    assert loaded_by_hook(migrated_config) & HEAVY == set()
+    assert execute("SELECT count(*) FROM hook_outbox") == [(2,)]
 
 
 def test_missing_database(migrated_config: Config, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_server_that_stops(local: Config, server: PostgresServer) -> None:
     """While it is down that is one sentence, and afterwards all is as before."""
     prepare(local)
     assert run_hook(local).code == 0
-    server.kill()
+    server.stop()
     assert "cannot be reached: " in complaint(run_hook(local))
     server.start()
     assert loaded_by_hook(local) & HEAVY == set()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import configuration
 from hook_process import complaint, environment, loaded_by_hook, manifest_path, prepare, run_hook
 from teleclaude.hook import manifest
 from teleclaude.hook.writing import write_manifest
@@ -18,18 +17,15 @@ from teleclaude.testing.databases import apart
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from store_fixtures import Configure
     from teleclaude.config import Config
 
 
 @pytest.fixture
-def config(
-    own_environment: None,  # noqa: ARG001
-    migrated_file: Path,
-    path: Path,
-) -> Config:
+def config(configure: Configure, migrated_file: Path, path: Path) -> Config:
     shutil.copy(migrated_file, path)
     path.chmod(0o600)
-    return configuration(path)
+    return configure({"engine": "sqlite", "path": str(path)})
 
 
 def test_locked_by_another_process(config: Config, path: Path) -> None:
@@ -70,23 +66,26 @@ def test_no_file_is_made(config: Config, path: Path) -> None:
     assert not path.exists()
 
 
-def test_relative_path_in_the_environment(config: Config, path: Path, tmp_path: Path) -> None:
+def test_relative_path_in_the_environment(
+    own_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """It means another file in another directory, so a manifest holds for one directory."""
-    variables = environment(config, TELECLAUDE_DB_PATH=path.name)
-    assert apart(lambda: write_manifest(None, variables))
-    assert manifest.load(None, variables) is None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        assert apart(lambda: write_manifest(None, variables))
-        assert manifest.load(None, variables) is not None
-    assert manifest.load(None, variables) is None
-
-
-def test_awkward_path(migrated_file: Path, tmp_path: Path, own_environment: None) -> None:
-    """Whatever a path can have in it is part of the path."""
     del own_environment
+    variables = environment(None, TELECLAUDE_DB_PATH="data/teleclaude.db")
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert manifest.load(None, variables) is None
+        assert apart(lambda: write_manifest(None, variables))
+        found = manifest.load(None, variables)
+        assert found is not None
+        assert found["arguments"]["location"] == str(tmp_path / name / "data/teleclaude.db")
+
+
+def test_awkward_path(configure: Configure, migrated_file: Path, tmp_path: Path) -> None:
+    """Whatever a path can have in it is part of the path."""
     path = tmp_path / "100 % ?mode=ro#'x'.db"
     shutil.copy(migrated_file, path)
-    config = configuration(path)
+    config = configure({"engine": "sqlite", "path": str(path)})
     prepare(config)
     assert "sqlalchemy" not in loaded_by_hook(config)
