@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -12,7 +13,7 @@ from teleclaude.hook.events import read_event
 TYPE_CHECKING = False  # without `typing`, which costs as much as the rest
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Final
+    from typing import Final, NoReturn
 
 SECONDS: Final = 1.9
 """How long an event may take once it has been read. Agents wait for their hooks, so it must not
@@ -50,6 +51,18 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort before the agent
         reason = f"Unexpected {type(error).__name__}: this is a defect of TeleClaude"
         return _complain(f"{reason}; whether the event was stored is unknown.")
+
+
+def run() -> NoReturn:
+    """Run the command and end the process, which is what the installed script does.
+
+    Python's own way to end takes as long as storing the event, and there is nothing left to do.
+    """
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)
 
 
 def _run(arguments: Sequence[str]) -> int:

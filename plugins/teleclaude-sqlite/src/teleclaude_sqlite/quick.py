@@ -6,7 +6,6 @@ Imports neither SQLAlchemy nor what a thread would need; see `teleclaude_quick_w
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 
 from teleclaude.errors import StoreUnavailableError
 
@@ -40,12 +39,13 @@ def write(
     """
     patience = max(0.0, min(arguments["busy_timeout"], seconds))
     try:
-        with closing(
-            sqlite3.connect(arguments["uri"], patience, isolation_level=None, uri=True)
-        ) as connection:
+        connection = sqlite3.connect(arguments["uri"], patience, isolation_level=None, uri=True)
+        try:
             connection.execute(f"PRAGMA synchronous = {arguments['synchronous']}")
             connection.execute("PRAGMA foreign_keys = ON")
             return connection.execute(statement, values).rowcount == 1
+        finally:  # `contextlib` would cost more than this
+            connection.close()
     except sqlite3.Error as error:
         return _judged(error, arguments["location"])
 
