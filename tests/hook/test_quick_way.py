@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ async def test_row_is_what_the_store_stores(migrated_config: Config, execute: Ex
     assert hooked.next_attempt_at == hooked.created_at
     ((*one,), (*other,)) = execute("SELECT * FROM hook_outbox ORDER BY id")
     assert [type(value) for value in one] == [type(value) for value in other]
-    assert len(str(one[1])) == len(str(other[1]))
+    assert re.sub(r"\d", "0", str(one)) == re.sub(r"\d", "0", str(other))  # instants in one form
 
 
 def test_nothing_heavy_is_loaded(migrated_config: Config) -> None:
