@@ -39,7 +39,9 @@ def write(
     """
     patience = max(0.0, min(arguments["busy_timeout"], seconds))
     try:
-        connection = sqlite3.connect(arguments["uri"], patience, isolation_level=None, uri=True)
+        connection = sqlite3.connect(
+            arguments["uri"], timeout=patience, isolation_level=None, uri=True
+        )
         try:
             connection.execute(f"PRAGMA synchronous = {arguments['synchronous']}")
             connection.execute("PRAGMA foreign_keys = ON")
