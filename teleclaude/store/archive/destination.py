@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -33,8 +34,11 @@ def require_new(destination: Path) -> None:
     Raises:
         BackupError: It is there, or its directory is not, or cannot be written to.
     """
-    with _explained(destination), _begun(destination):
-        partial_of(destination).unlink()
+    with _explained(destination):
+        _refuse_existing(destination)
+        # Under a name of its own: another backup may be writing the file with the other name.
+        with tempfile.TemporaryFile(dir=destination.parent):
+            pass
 
 
 @contextmanager
