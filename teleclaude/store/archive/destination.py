@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from teleclaude.errors import BackupError
@@ -36,6 +36,8 @@ def require_new(destination: Path) -> None:
     """
     with _explained(destination):
         _refuse_existing(destination)
+        with suppress(FileNotFoundError):
+            partial_of(destination).lstat()  # says whether there can be such a name
         # Under a name of its own: another backup may be writing the file with the other name.
         with tempfile.TemporaryFile(dir=destination.parent):
             pass
