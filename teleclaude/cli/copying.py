@@ -76,11 +76,15 @@ def copy(  # noqa: PLR0913 - each is an option of the command
     began = time.monotonic()
     report = _copy(stores, options, quiet=as_json)
     seconds = time.monotonic() - began
-    switched = _switch(stores) if switch and not dry_run else None
-    if as_json:
-        typer.echo(json.dumps(_whole_document(report, seconds, stores.target, switched), indent=2))
-    else:
-        _print(report, seconds, stores, switched)
+    switched = None
+    try:
+        switched = _switch(stores) if switch and not dry_run else None
+    finally:  # the copy is there, even if the file could not be switched
+        if as_json:
+            whole = _whole_document(report, seconds, stores.target, switched)
+            typer.echo(json.dumps(whole, indent=2))
+        else:
+            _print(report, seconds, stores, switched)
 
 
 def _stores(config: Path | None, to: Path | None, from_: Path | None) -> _Stores:
