@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teleclaude.cli.copying import Wording, ask_to_empty, document, print_sides, summary
+from teleclaude.cli.copying import (
+    Wording,
+    ask_to_empty,
+    document,
+    print_sides,
+    resumable,
+    summary,
+)
 from teleclaude.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
@@ -89,7 +96,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
             checked = asyncio.run(check_restorable(archive, loaded, progress))
         ask_to_empty(loaded)
     began = time.monotonic()
-    with shown(quiet=as_json) as progress:
+    with resumable("restore", dry_run=dry_run), shown(quiet=as_json) as progress:
         report = asyncio.run(restore_store(archive, loaded, options, progress, checked))
     seconds = time.monotonic() - began
     if as_json:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -11,6 +12,8 @@ import typer
 from teleclaude.cli.options import INTERRUPTED, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from teleclaude.config import Config, Switched
     from teleclaude.store.transfer import CopyOptions, CopyReport, TableReport
 
@@ -149,11 +152,22 @@ def _copy(stores: _Stores, options: "CopyOptions", *, quiet: bool) -> "CopyRepor
     from teleclaude.cli.progress import shown
     from teleclaude.store.transfer import copy_store
 
+    with resumable("copy", dry_run=options.dry_run), shown(quiet=quiet) as progress:
+        return asyncio.run(copy_store(stores.source, stores.target, options, progress))
+
+
+@contextmanager
+def resumable(what: str, *, dry_run: bool) -> "Iterator[None]":
+    """Say how it goes on when somebody presses Ctrl-C.
+
+    Args:
+        what: What the command does, a noun.
+        dry_run: Whether it only checks.
+    """
     try:
-        with shown(quiet=quiet) as progress:
-            return asyncio.run(copy_store(stores.source, stores.target, options, progress))
+        yield
     except KeyboardInterrupt:
-        said = "Nothing was written." if options.dry_run else "The same command continues the copy."
+        said = "Nothing was written." if dry_run else f"The same command continues the {what}."
         typer.secho(f"error: Interrupted. {said}", err=True, fg=typer.colors.RED)
         raise typer.Exit(INTERRUPTED) from None
 

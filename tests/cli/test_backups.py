@@ -128,6 +128,20 @@ def test_an_archive_that_changes_while_somebody_is_asked(
     assert asyncio.run(read_all(source)) == before
 
 
+def test_an_interrupted_restore(
+    run: Run, source: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever presses Ctrl-C is told how to go on."""
+
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("teleclaude.store.archive.restore_store", interrupted)
+    outcome = run("db", "restore", str(tmp_path / "archive"), config=source)
+    assert outcome.code == 130
+    assert outcome.complaint == "error: Interrupted. The same command continues the restore.\n"
+
+
 def test_an_error_is_one_sentence(run: Run, source: Config, tmp_path: Path) -> None:
     """A file that cannot be used is named, with what to do, in one line."""
     outcome = run("db", "restore", str(tmp_path / "missing"), config=source)
