@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teleclaude.cli.copying import Wording, ask_to_empty, document, print_sides, summary
+from teleclaude.cli.copying import (
+    Wording,
+    ask_to_empty,
+    document,
+    print_sides,
+    resumable,
+    summary,
+)
 from teleclaude.cli.options import ConfigOption, JsonOption
 from teleclaude.cli.waiting import wait_for
 
@@ -77,17 +84,21 @@ def restore(  # noqa: PLR0913 - each is an option of the command
     """
     from teleclaude.cli.progress import shown
     from teleclaude.config import load_config
-    from teleclaude.store.archive import restore_store
+    from teleclaude.store.archive import check_restorable, restore_store
     from teleclaude.store.transfer import CopyOptions
 
     loaded = load_config(config)
-    if replace and not (dry_run or yes):
-        ask_to_empty(loaded)
+    archive = file.expanduser().absolute()
     options = CopyOptions(replace=replace, dry_run=dry_run)
+    checked = None
+    if replace and not (dry_run or yes):
+        # Nobody is asked to give up a database for an archive that cannot take its place.
+        with shown(quiet=as_json) as progress:
+            checked = wait_for(check_restorable(archive, loaded, progress))
+        ask_to_empty(loaded)
     began = time.monotonic()
-    with shown(quiet=as_json) as progress:
-        archive = file.expanduser().absolute()
-        report = wait_for(restore_store(archive, loaded, options, progress))
+    with resumable("restore", dry_run=dry_run), shown(quiet=as_json) as progress:
+        report = wait_for(restore_store(archive, loaded, options, progress, checked))
     seconds = time.monotonic() - began
     if as_json:
         typer.echo(json.dumps(document(report, seconds), indent=2))

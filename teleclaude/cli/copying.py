@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -11,6 +12,8 @@ from teleclaude.cli.options import INTERRUPTED, ConfigOption, JsonOption
 from teleclaude.cli.waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from teleclaude.config import Config, Switched
     from teleclaude.store.transfer import CopyOptions, CopyReport, TableReport
 
@@ -77,11 +80,15 @@ def copy(  # noqa: PLR0913 - each is an option of the command
     began = time.monotonic()
     report = _copy(stores, options, quiet=as_json)
     seconds = time.monotonic() - began
-    switched = _switch(stores) if switch and not dry_run else None
-    if as_json:
-        typer.echo(json.dumps(_whole_document(report, seconds, stores.target, switched), indent=2))
-    else:
-        _print(report, seconds, stores, switched)
+    switched = None
+    try:
+        switched = _switch(stores) if switch and not dry_run else None
+    finally:  # the copy is there, even if the file could not be switched
+        if as_json:
+            whole = _whole_document(report, seconds, stores.target, switched)
+            typer.echo(json.dumps(whole, indent=2))
+        else:
+            _print(report, seconds, stores, switched)
 
 
 def _stores(config: Path | None, to: Path | None, from_: Path | None) -> _Stores:
@@ -146,11 +153,22 @@ def _copy(stores: _Stores, options: "CopyOptions", *, quiet: bool) -> "CopyRepor
     from teleclaude.cli.progress import shown
     from teleclaude.store.transfer import copy_store
 
+    with resumable("copy", dry_run=options.dry_run), shown(quiet=quiet) as progress:
+        return wait_for(copy_store(stores.source, stores.target, options, progress))
+
+
+@contextmanager
+def resumable(what: str, *, dry_run: bool) -> "Iterator[None]":
+    """Say how it goes on when somebody presses Ctrl-C.
+
+    Args:
+        what: What the command does, a noun.
+        dry_run: Whether it only checks.
+    """
     try:
-        with shown(quiet=quiet) as progress:
-            return wait_for(copy_store(stores.source, stores.target, options, progress))
+        yield
     except KeyboardInterrupt:
-        said = "Nothing was written." if options.dry_run else "The same command continues the copy."
+        said = "Nothing was written." if dry_run else f"The same command continues the {what}."
         typer.secho(f"error: Interrupted. {said}", err=True, fg=typer.colors.RED)
         raise typer.Exit(INTERRUPTED) from None
 

@@ -53,6 +53,9 @@ _METADATA: Final = select(_C.session_id, _C.adapter_metadata).where(
     _C.adapter_metadata.is_not(None)
 )
 _METADATA_OPEN: Final = _METADATA.where(_C.closed_at.is_(None))
+_GET_MANY: Final = select(_TABLE).where(_C.session_id.in_(bindparam("ids_", expanding=True)))
+_READ_AT_ONCE: Final = 1000
+"""Ids in one statement: engines limit the number of parameters."""
 _DELETE: Final = delete(_TABLE).where(_BY_ID)
 _TOUCH: Final = update(_TABLE).where(_BY_ID).values(last_activity=bindparam("now"))
 _CLOSE: Final = (
@@ -295,12 +298,11 @@ class Sessions:
             The sessions, newest activity first.
         """
         candidates = await self._executor.read(_METADATA if include_closed else _METADATA_OPEN)
-        found = [
-            await self.get(session_id)
-            for session_id, document in candidates
-            if _holds(document, adapter, key, value)
-        ]
-        records = [record for record in found if record is not None]
+        ids = [one for one, document in candidates if _holds(document, adapter, key, value)]
+        records: list[SessionRecord] = []
+        for start in range(0, len(ids), _READ_AT_ONCE):
+            some = {"ids_": ids[start : start + _READ_AT_ONCE]}
+            records += _records(await self._executor.read(_GET_MANY, some))
         records.sort(key=lambda record: record.session_id)
         return sorted(records, key=lambda record: record.last_activity, reverse=True)
 

@@ -44,6 +44,12 @@ class Process:
         assert self._process.returncode == 0, complaint.decode()
         return output.decode().rstrip("\n")
 
+    async def fail(self) -> tuple[int, str]:
+        """Let it go on, wait for its end, and give its exit code and what it complains of."""
+        _, complaint = await asyncio.wait_for(self._process.communicate(b"\n"), _SECONDS)
+        assert self._process.returncode is not None
+        return self._process.returncode, complaint.decode()
+
     async def kill(self) -> None:
         """End it with SIGKILL, as if the power had failed."""
         self._process.kill()

@@ -13,7 +13,9 @@ import pytest_asyncio
 
 from archives import archived, dumped, forged, lines_of, restored, sealed
 from copies import Told
+from pair_fixtures import ENGINES
 from stores import fill
+from teleclaude.backends import load_backend
 from teleclaude.errors import (
     BackupError,
     MigrationError,
@@ -28,13 +30,14 @@ from teleclaude.store.transfer.side import Side
 from teleclaude.testing.rows import plain_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from provisioning import Provisioner
     from store_fixtures import Configure
     from teleclaude.config import Config
 
 TABLES = metadata.sorted_tables
+COPIERS = [name for name in ENGINES if load_backend(name).implements("teleclaude_backup")]
 
 
 @pytest_asyncio.fixture
@@ -217,15 +220,23 @@ async def test_no_file(target: Config, tmp_path: Path) -> None:
     assert "cannot be read: Is a directory" in await refusal(tmp_path, target)
 
 
-async def test_a_copy_that_the_engine_made(
-    migrated_config: Config, target: Config, tmp_path: Path
+@pytest.mark.parametrize("engine", COPIERS)
+async def test_a_copy_that_an_engine_made(
+    provisioners: Mapping[str, Provisioner],
+    configure: Configure,
+    target: Config,
+    tmp_path: Path,
+    engine: str,
 ) -> None:
-    """What it is and how it is used is said, by the engine that made it."""
-    if not migrated_config.backend.implements("teleclaude_backup"):
-        return
-    await back_up_natively(migrated_config, tmp_path / "copy")
+    """Whatever the target is, the engine that made the copy says how it is used."""
+    section = provisioners[engine].section()
+    db = Db(configure(section))
+    await db.migrator.upgrade()
+    await db.close()
+    await back_up_natively(configure(section), tmp_path / "copy")
+    provisioners[engine].drop(section)
     message = await refusal(tmp_path / "copy", target)
-    assert f"copy is a database of the engine {migrated_config.backend.engine}" in message
+    assert f"copy is a database of the engine {engine}, no archive" in message
     assert "db copy --from" in message
 
 

@@ -110,7 +110,7 @@ async def refusal(config: Config, file: Path, progress: Told | None = None) -> s
     """Fail to write an archive, leaving nothing."""
     with pytest.raises(BackupError) as failure:
         await archived(config, file, progress)
-    assert not file.with_name(f"{file.name}.partial").exists()
+    assert list(file.parent.glob("*.partial")) == []
     assert "\n" not in str(failure.value)
     return str(failure.value)
 
@@ -168,6 +168,14 @@ async def test_a_directory_that_is_not_there(migrated_config: Config, tmp_path: 
     """It is named."""
     message = await refusal(migrated_config, tmp_path / "missing" / "archive")
     assert f"There is no directory {tmp_path / 'missing'}" in message
+
+
+async def test_a_name_that_is_too_long(migrated_config: Config, tmp_path: Path) -> None:
+    """It is said, whoever writes the file."""
+    file = tmp_path / ("x" * 250)  # the name of what is being written is longer
+    assert "File name too long" in await refusal(migrated_config, file)
+    with pytest.raises(BackupError):
+        await back_up_natively(migrated_config, file)
 
 
 async def test_two_backups_into_one_file(migrated_config: Config, tmp_path: Path) -> None:

@@ -6,19 +6,21 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from daemon_process import daemon
-from stores import read_all
+from stores import fill, read_all
 from teleclaude.store.models import metadata
+from teleclaude.testing.rows import NOW
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from conftest import Run
     from teleclaude.config import Config
 
 TABLES = metadata.sorted_tables
+SETTINGS = metadata.tables["system_settings"]
 ROWS = 3 * len(TABLES)
 
 
@@ -95,6 +97,49 @@ def test_replacing_asks_first(
     assert asked == [f"All {ROWS} rows of {location} will be deleted. Go on?"]
     assert asyncio.run(read_all(source)) == before
     assert run("db", "restore", file, "--replace", "--yes", config=source).code == 0
+
+
+def test_a_bad_archive_is_not_asked_about(
+    run: Run, source: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the rows may be deleted is asked only when the archive can take their place."""
+    file = tmp_path / "archive"
+    run("db", "backup", str(file), "--portable", config=source)
+    file.write_bytes(file.read_bytes()[:-1])
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: pytest.fail("asked"))
+    outcome = run("db", "restore", str(file), "--replace", config=source)
+    assert outcome.code == 5
+    assert "it is not complete, or was altered" in outcome.complaint
+
+
+def test_an_archive_that_changes_while_somebody_is_asked(
+    run: Run, source: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was checked is what is loaded, or nothing is deleted."""
+    file, other = tmp_path / "archive", tmp_path / "other"
+    run("db", "backup", str(file), "--portable", config=source)
+    asyncio.run(fill(source, {SETTINGS: [("more", "value", NOW)]}))
+    run("db", "backup", str(other), "--portable", config=source)
+    before = asyncio.run(read_all(source))
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: other.replace(file))
+    outcome = run("db", "restore", str(file), "--replace", config=source)
+    assert outcome.code == 5
+    assert "was changed after it was checked" in outcome.complaint
+    assert asyncio.run(read_all(source)) == before
+
+
+def test_an_interrupted_restore(
+    run: Run, source: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever presses Ctrl-C is told how to go on."""
+
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("teleclaude.store.archive.restore_store", interrupted)
+    outcome = run("db", "restore", str(tmp_path / "archive"), config=source)
+    assert outcome.code == 130
+    assert outcome.complaint == "error: Interrupted. The same command continues the restore.\n"
 
 
 def test_an_error_is_one_sentence(run: Run, source: Config, tmp_path: Path) -> None:

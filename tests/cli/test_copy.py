@@ -160,6 +160,21 @@ def test_switching(run: Run, source: Config, target: Config) -> None:
     assert kept.read_text() == f"# mine\n{before}"
 
 
+def test_a_file_that_cannot_be_switched(run: Run, source: Config, target: Config) -> None:
+    """The copy is there all the same, which is said, with what to write by hand."""
+    assert source.path
+    source.path.write_text(json.dumps(yaml.safe_load(source.path.read_text())))
+    before = source.path.read_text()
+    outcome = run("db", "copy", "--to", str(target.path), "--switch", config=source)
+    assert outcome.code == 3
+    assert f"Copied {ROWS} rows" in outcome.output
+    assert "put this into teleclaude.yml" in outcome.output
+    assert source.path.read_text() == before
+    outcome = run("db", "copy", "--to", str(target.path), "--switch", "--json", config=source)
+    document = json.loads(outcome.output)
+    assert (document["outcome"], document["switched"]) == ("already copied", None)
+
+
 def test_a_copy_that_fails_switches_nothing(run: Run, source: Config, target: Config) -> None:
     """Nor does a dry run."""
     assert source.path

@@ -17,15 +17,16 @@ from teleclaude.store.transfer import CopyOptions, copy_store
 class Halting(Told):
     """Progress that waits for the test at a certain point."""
 
-    def __init__(self, rows: int) -> None:
-        """Wait after so many rows."""
+    def __init__(self, rows: int, step: str = "copy") -> None:
+        """Wait after so many rows of a step."""
         super().__init__()
         self._missing: int | None = rows
+        self._step = step
 
     def advance(self, rows: int) -> None:
         """Count rows that are committed."""
         super().advance(rows)
-        if self.current[0] != "copy" or self._missing is None:
+        if self.current[0] != self._step or self._missing is None:
             return
         self._missing -= rows
         if self._missing <= 0:

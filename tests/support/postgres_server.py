@@ -207,10 +207,14 @@ class PostgresServer:
         self._end(self._process)
         self._process = None
 
-    def kill(self) -> None:
-        """End the server with SIGKILL; its cluster stays, and it can start again."""
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End the server at once; its cluster stays, and it can start again.
+
+        Args:
+            number: With which signal; SIGQUIT is what `pg_ctl stop -m immediate` sends.
+        """
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(number)
             self._end(self._process)
             self._process = None
 

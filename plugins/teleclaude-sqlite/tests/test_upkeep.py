@@ -16,7 +16,9 @@ import teleclaude.migrations
 from teleclaude.errors import StoreError, StoreUnavailableError
 from teleclaude.migrations import Migrator
 from teleclaude.store import Db
+from teleclaude.store.archive import back_up_natively
 from teleclaude.store.models import metadata
+from teleclaude.testing.processes import python_process
 from teleclaude_sqlite import upkeep
 
 if TYPE_CHECKING:
@@ -90,6 +92,65 @@ async def test_a_backup_that_fails_leaves_nothing(file_config: Config, tmp_path:
         await file_config.backend.backup(db._engine, file_config.database, tmp_path / "copy.db")
     await db.close()
     assert not list(tmp_path.glob("copy*"))
+
+
+HALTING = """
+import asyncio, sys
+from pathlib import Path
+from teleclaude_sqlite import upkeep
+
+found = upkeep.damage
+
+def damage(lines):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    return found(lines)
+
+upkeep.damage = damage
+asyncio.run(upkeep.backup(*map(Path, sys.argv[1:])))
+"""
+"""Copies a database and halts before the copy is checked."""
+
+
+def partials(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.glob("*.partial*"))
+
+
+@pytest.mark.parametrize("name", [None, "mine.db"])
+async def test_what_a_killed_backup_left_is_removed(file_config: Config, name: str | None) -> None:
+    """The next backup removes it, whether it is beside the database or written to the same file."""
+    database = Path(file_config.database.location)
+    destination = database.with_name(name) if name else None
+    killed = destination or upkeep.backup_path(database)
+    async with python_process("-c", HALTING, database, killed) as process:
+        assert await process.said() == "ready"
+        await process.kill()
+    assert partials(database.parent)[0] == f"{killed.name}.partial"
+    for beside in ("-journal", "-wal", "-shm"):
+        database.with_name(f"{killed.name}.partial{beside}").write_text("left over")
+    made = await upkeep.backup(database, destination or upkeep.backup_path(database))
+    assert partials(database.parent) == []
+    assert rows(made, "PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_what_another_process_is_writing_is_not_removed(file_config: Config) -> None:
+    """Backups at the same time come to their ends, and two are not written to one file."""
+    database = Path(file_config.database.location)
+    mine, theirs = upkeep.backup_path(database), database.with_name("theirs.db")
+    async with (
+        python_process("-c", HALTING, database, mine) as process,
+        python_process("-c", HALTING, database, theirs) as other,
+    ):
+        assert [await process.said(), await other.said()] == ["ready", "ready"]
+        await upkeep.backup(database, upkeep.backup_path(database))
+        for destination in (mine, theirs):
+            with pytest.raises(StoreError, match="Another backup is being written"):
+                await back_up_natively(file_config, destination)
+        for one in (process, other):
+            await one.finish()
+    for destination in (mine, theirs):
+        assert rows(destination, "PRAGMA integrity_check") == [("ok",)]
+    assert partials(database.parent) == []
 
 
 async def test_a_migration_makes_a_backup_first(file_config: Config, tmp_path: Path) -> None:

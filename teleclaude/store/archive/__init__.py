@@ -5,6 +5,6 @@ source is a file, so that `teleclaude.store.transfer` does most of it.
 """
 
 from teleclaude.store.archive.backup import BackupReport, back_up, back_up_natively
-from teleclaude.store.archive.restore import restore_store
+from teleclaude.store.archive.restore import check_restorable, restore_store
 
-__all__ = ["BackupReport", "back_up", "back_up_natively", "restore_store"]
+__all__ = ["BackupReport", "back_up", "back_up_natively", "check_restorable", "restore_store"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from itertools import pairwise
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from teleclaude.errors import BackupError, CopyError, InvalidValueError
 from teleclaude.store.archive import lines
@@ -25,9 +25,19 @@ if TYPE_CHECKING:
     from teleclaude.store.transfer.side import Side
 
 
-async def check_archive(
-    stream: BinaryIO, file: Path, target: Side, progress: Progress
-) -> Mapping[str, TableEnd]:
+class Checked(NamedTuple):
+    """What an archive was when it was checked.
+
+    Attributes:
+        seal: The hash of all its bytes.
+        tables: What each table holds.
+    """
+
+    seal: str
+    tables: Mapping[str, TableEnd]
+
+
+async def check_archive(stream: BinaryIO, file: Path, target: Side, progress: Progress) -> Checked:
     """Read an archive to its end.
 
     Args:
@@ -37,7 +47,7 @@ async def check_archive(
         progress: Hears how it goes on.
 
     Returns:
-        What each table holds.
+        What it is.
 
     Raises:
         BackupError: It is damaged, was made for another revision of the schema, or
@@ -48,7 +58,7 @@ async def check_archive(
     check.header()
     found = {table.name: await check.table(table) for table in TABLES}
     check.reader.end(sealed)
-    return found
+    return Checked(sealed, found)
 
 
 class _Check:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from teleclaude.errors import BackupError
@@ -33,8 +34,13 @@ def require_new(destination: Path) -> None:
     Raises:
         BackupError: It is there, or its directory is not, or cannot be written to.
     """
-    with _explained(destination), _begun(destination):
-        partial_of(destination).unlink()
+    with _explained(destination):
+        _refuse_existing(destination)
+        with suppress(FileNotFoundError):
+            partial_of(destination).lstat()  # says whether there can be such a name
+        # Under a name of its own: another backup may be writing the file with the other name.
+        with tempfile.TemporaryFile(dir=destination.parent):
+            pass
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from teleclaude.errors import BackupError
 from teleclaude.store.archive.checking import check_archive
 from teleclaude.store.archive.native import require_archive
+from teleclaude.store.archive.reading import check_seal, damaged
 from teleclaude.store.archive.source import ArchiveSource
 from teleclaude.store.transfer.copying import while_held
 from teleclaude.store.transfer.options import Outcome
@@ -21,12 +22,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from teleclaude.config import Config
+    from teleclaude.store.archive.checking import Checked
     from teleclaude.store.archive.reading import TableEnd
     from teleclaude.store.transfer.options import CopyOptions, Progress
 
 
+async def check_restorable(archive: Path, target: Config, progress: Progress) -> Checked:
+    """Check an archive to its end; the database is not connected to.
+
+    Args:
+        archive: The file that `back_up` wrote.
+        target: Where it is to be loaded into.
+        progress: Hears how it goes on.
+
+    Returns:
+        What the archive is.
+
+    Raises:
+        BackupError: The file is not a complete, unaltered archive for this version of TeleClaude.
+    """
+    side = Side(target)
+    try:
+        with _opened(archive) as stream:
+            return await _checked(stream, archive, side, progress)
+    finally:
+        await side.close()
+
+
 async def restore_store(
-    archive: Path, target: Config, options: CopyOptions, progress: Progress
+    archive: Path,
+    target: Config,
+    options: CopyOptions,
+    progress: Progress,
+    checked: Checked | None = None,
 ) -> CopyReport:
     """Load an archive into a database, and verify what is there afterwards.
 
@@ -38,6 +66,7 @@ async def restore_store(
         target: Where to.
         options: How; with `dry_run`, only whether it would work.
         progress: Hears how it goes on.
+        checked: What `check_restorable` gave, if the archive was checked already.
 
     Returns:
         What was done, archive and database compared.
@@ -53,16 +82,23 @@ async def restore_store(
     side = Side(target)
     try:
         with _opened(archive) as stream:
-            require_archive(stream, archive)
-            checked = await check_archive(stream, archive, side, progress)
+            if checked is None:
+                checked = await _checked(stream, archive, side, progress)
+            elif await check_seal(stream, archive) != checked.seal:
+                raise damaged(archive, "it was changed after it was checked")
             if options.dry_run:
-                return await _rehearse(archive, side, options, checked)
+                return await _rehearse(archive, side, options, checked.tables)
             async with side.lock() as lock:
-                source = ArchiveSource(stream, archive, checked)
+                source = ArchiveSource(stream, archive, checked.tables)
                 run = CopyRun(source, side, options, progress)
                 return await while_held([lock], run.copy())
     finally:
         await side.close()
+
+
+async def _checked(stream: BinaryIO, archive: Path, side: Side, progress: Progress) -> Checked:
+    require_archive(stream, archive)
+    return await check_archive(stream, archive, side, progress)
 
 
 @contextmanager

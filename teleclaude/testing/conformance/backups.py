@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING
 
+import pytest
+
+from teleclaude.cli.progress import Silence
+from teleclaude.errors import BackupError
+from teleclaude.store.archive import back_up, back_up_natively, restore_store
+from teleclaude.store.transfer import CopyOptions
+from teleclaude.testing.changed_backends import without
 from teleclaude.testing.declared import needs
 
 if TYPE_CHECKING:
@@ -53,3 +61,47 @@ async def test_a_backup_beside_writers(
     await migrated_config.backend.backup(engine, migrated_config.database, tmp_path / "copy")
     await asyncio.gather(*writers)
     assert len(await db.settings.all()) == 20
+
+
+async def refusal(file: Path, config: Config) -> str:
+    """Try to restore what is no archive, and give what is said."""
+    with pytest.raises(BackupError) as failure:
+        await restore_store(file, config, CopyOptions(), Silence())
+    return str(failure.value)
+
+
+@needs("backup", "native backup")
+async def test_a_backup_is_recognised(migrated_config: Config, tmp_path: Path) -> None:
+    """Whoever restores a copy that the engine made is told how it is used."""
+    backend = migrated_config.backend
+    copy = (await back_up_natively(migrated_config, tmp_path / "copy")).file
+    hint = backend.native_backup(copy.read_bytes()[:512])
+    assert hint
+    assert "\n" not in hint
+    message = await refusal(copy, migrated_config)
+    assert f"copy is a database of the engine {backend.engine}" in message
+    assert hint in message
+
+
+@needs("native backup")
+async def test_other_files_are_not_recognised(
+    db: Db, migrated_config: Config, tmp_path: Path
+) -> None:
+    """What another program wrote, or an archive, is not taken for a copy of the engine."""
+    await db.settings.set("key", "value")
+    await back_up(migrated_config, tmp_path / "archive", Silence())
+    archive = (tmp_path / "archive").read_bytes()
+    for content in (b"", b"\0" * 512, b"x", b"database: {}\n" * 40, archive[:512]):
+        assert migrated_config.backend.native_backup(content) is None
+
+
+async def test_a_backend_without_backups(migrated_config: Config, tmp_path: Path) -> None:
+    """Where a backend is silent, no copy is made, and no file is taken for one."""
+    backend = without(migrated_config.backend, "teleclaude_backup", "teleclaude_native_backup")
+    config = dataclasses.replace(migrated_config, backend=backend)
+    with pytest.raises(BackupError, match="makes no copies of its own"):
+        await back_up_natively(config, tmp_path / "copy")
+    assert list(tmp_path.glob("copy*")) == []
+    assert backend.native_backup(b"\0" * 512) is None
+    (tmp_path / "file").write_bytes(b"\0" * 512)
+    assert "file is not an archive" in await refusal(tmp_path / "file", migrated_config)

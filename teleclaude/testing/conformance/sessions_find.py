@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from teleclaude.errors import InvalidValueError
+from teleclaude.store.models import metadata
 from teleclaude.testing.fixtures import async_fixture
 from teleclaude.testing.hostile import TEXTS
+from teleclaude.testing.rows import plain_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from teleclaude.store import Db, SessionRecord
     from teleclaude.testing.clock import MutableClock
+
+SESSIONS = metadata.tables["sessions"]
 
 LAST = "\U0010ffff"
 BEFORE_SURROGATES = "\ud7ff"
@@ -290,6 +294,24 @@ async def test_metadata_of_closed_sessions(db: Db, clock: MutableClock) -> None:
     assert ids(await db.sessions.find_by_adapter_metadata("a", "b", 1)) == ["2", "0", "1"]
     every = await db.sessions.find_by_adapter_metadata("a", "b", 1, include_closed=True)
     assert ids(every) == ["2", "0", "1", "3"]
+
+
+@pytest.mark.parametrize(("matches", "reads"), [(2, 1), (1000, 1), (2001, 3)])
+async def test_many_sessions_by_metadata(
+    db: Db, statements: list[str], matches: int, reads: int
+) -> None:
+    """One statement finds the sessions, and one reads each thousand of them."""
+    position = SESSIONS.columns.keys().index("adapter_metadata")
+    rows = (
+        (*row[:position], {"a": {"b": int(number < matches)}}, *row[position + 1 :])
+        for number, row in enumerate(plain_rows(SESSIONS, matches + 2))
+    )
+    async with db._executor.transaction() as tx:
+        await tx.load(SESSIONS, rows)
+    statements.clear()
+    found = await db.sessions.find_by_adapter_metadata("a", "b", 1, include_closed=True)
+    assert len(set(ids(found))) == len(found) == matches
+    assert [sent.split()[0] for sent in statements] == ["SELECT"] * (1 + reads)
 
 
 # --- find_by_title_prefix -----------------------------------------------------------------------

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 600
 """Seconds to wait for another process that is migrating."""
 
+ORPHANS: Final = "teleclaude_orphans"
+"""Where an adoption notes, in its connection's `info`, which rows of strangers' tables lost the row
+they refer to. They stay as they are."""
+
 _TURN: Final = 200
 """Milliseconds SQLite waits at a time: so long it notices neither cancellation nor SIGTERM."""
 
@@ -47,10 +51,11 @@ def migration_context(connection: Connection) -> Iterator[Mapping[str, object]]:
     _pragma(connection, "foreign_keys = OFF")
     try:
         with _begin(connection):
-            violations = _violations(connection)
+            before = violations(connection)
+            connection.info.pop(ORPHANS, None)
             sequences = _sequences(connection)
             yield {"render_as_batch": True, "transactional_ddl": True}
-            _check_foreign_keys(connection, violations)
+            _check_foreign_keys(connection, before | connection.info.pop(ORPHANS, set()))
             _keep_sequences(connection, sequences)
     finally:
         _pragma(connection, "foreign_keys = ON")
@@ -78,13 +83,31 @@ def _pragma(connection: Connection, pragma: str) -> object:
         cursor.close()
 
 
-def _violations(connection: Connection) -> set[tuple[object, ...]]:
-    rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
-    return {tuple(row) for row in rows}
+def violations(connection: Connection) -> set[tuple[object, ...]]:
+    """Find the rows that refer to none.
+
+    Args:
+        connection: A connection.
+
+    Returns:
+        Table, rowid, the table that is referred to, and the number of the foreign key, of each.
+
+    Raises:
+        MigrationError: A foreign key leads to columns that are no key. SQLite would refuse to
+            delete rows it leads to (https://www.sqlite.org/foreignkeys.html, section 3).
+    """
+    try:
+        return {tuple(row) for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
+    except OperationalError as error:
+        if not str(error.orig).startswith("foreign key mismatch"):
+            raise
+        message = f"A table refers to columns that are no key: {error.orig}."
+        hint = "Nothing was changed; correct or drop the table that refers to the other."
+        raise MigrationError(message, hint=hint) from error
 
 
 def _check_foreign_keys(connection: Connection, before: set[tuple[object, ...]]) -> None:
-    new = _violations(connection) - before
+    new = violations(connection) - before
     if new:
         tables = ", ".join(sorted({str(row[0]) for row in new}))
         message = f"The migration would leave {len(new)} rows without their parent (in {tables})."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sqlite3
 import threading
@@ -16,6 +15,7 @@ from teleclaude.backends import ErrorKind
 from teleclaude.errors import StoreError
 from teleclaude_sqlite.errors import classify_error
 from teleclaude_sqlite.integrity import CHECK, damage
+from teleclaude_sqlite.partial import new_partial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,11 @@ def backup_path(database: Path) -> Path:
         database: The database file.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return database.with_name(f"{database.name}.backup-{stamp}")
+    return database.with_name(f"{_beginning(database)}{stamp}")
+
+
+def _beginning(database: Path) -> str:
+    return f"{database.name}.backup-"
 
 
 async def backup(database: Path, destination: Path) -> Path:
@@ -60,7 +64,8 @@ async def backup(database: Path, destination: Path) -> Path:
         The destination.
 
     Raises:
-        StoreError: There is no space for the copy, or it is damaged, so the database may be.
+        StoreError: There is no space for the copy, it is damaged, so the database may be, or
+            another process is writing it.
         OSError: The file cannot be written.
     """
     stop = threading.Event()
@@ -84,32 +89,28 @@ def _copy(database: Path, destination: Path, stop: threading.Event) -> Path:
         if stop.is_set():
             raise InterruptedError
 
-    _require_space(database, destination)
-    partial = destination.with_name(f"{destination.name}.partial")
-    partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     source_uri = f"file:{quote(str(database))}?mode=rw"
     try:
-        with (
-            closing(sqlite3.connect(source_uri, uri=True, isolation_level=None)) as source,
-            closing(sqlite3.connect(partial, isolation_level=None)) as copy,
-        ):
-            # A reader's snapshot, without which every change by others would begin the copy anew.
-            source.execute("BEGIN")
-            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            source.backup(copy, pages=_PAGES, progress=give_up)
-            copy.set_progress_handler(stop.is_set, _INSTRUCTIONS)
-            found = damage(line for (line,) in copy.execute(CHECK))
-        if found:
-            message = f"The backup of the database is damaged: {found}."
-            raise StoreError(message, hint="The database itself may be; nothing was changed.")
-        return partial.rename(destination)
+        with new_partial(destination, _beginning(database)) as partial:
+            _require_space(database, destination)
+            with (
+                closing(sqlite3.connect(source_uri, uri=True, isolation_level=None)) as source,
+                closing(sqlite3.connect(partial, isolation_level=None)) as copy,
+            ):
+                # A reader's snapshot, without which every change by others would begin it anew.
+                source.execute("BEGIN")
+                source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                source.backup(copy, pages=_PAGES, progress=give_up)
+                copy.set_progress_handler(stop.is_set, _INSTRUCTIONS)
+                found = damage(line for (line,) in copy.execute(CHECK))
+            if found:
+                message = f"The backup of the database is damaged: {found}."
+                raise StoreError(message, hint="The database itself may be; nothing was changed.")
+            return partial.rename(destination)
     except (sqlite3.Error, OSError) as error:
         if classify_error(error) is ErrorKind.FULL:
             raise _no_space(database, destination) from error
         raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _require_space(database: Path, destination: Path) -> None:

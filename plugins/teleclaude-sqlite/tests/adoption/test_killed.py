@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import DATA, LAST, content, execute, rows_of, store
+from .conftest import DATA, LAST, backups, content, execute, rows_of, store
 
 if TYPE_CHECKING:
     from teleclaude.store import Db
@@ -62,3 +62,16 @@ async def test_nothing_in_between(tmp_path: Path, way: str, deaths: int) -> None
     for place in (killed[len(killed) // 2], killed[-1]):
         async with store(place / "teleclaude.db") as db:
             await adopt_again(db)
+
+
+async def test_the_copy_that_was_not_finished(tmp_path: Path) -> None:
+    """Killed in the middle of the copy, it leaves a part, which the next adoption removes."""
+    command = [sys.executable, SCRIPT, OLD, tmp_path, "bytes"]
+    await asyncio.to_thread(subprocess.run, command, check=True, timeout=100)
+    left = {path.parent for path in tmp_path.glob("*/*.partial")}
+    assert left
+    for place in left:
+        async with store(place / "teleclaude.db") as db:
+            await adopt_again(db)
+        assert list(place.glob("*.partial*")) == []
+        assert len(backups(place / "teleclaude.db")) == 1

@@ -210,6 +210,46 @@ async def test_what_nobody_knows_stays_or_is_kept(take: TakeOld) -> None:
     assert "AFTER UPDATE OF closed_at" in json.loads(trigger)
 
 
+STRANGERS = (
+    "CREATE TABLE marks (session REFERENCES sessions(session_id) ON DELETE CASCADE, word)",
+    "CREATE TABLE runs (version TEXT REFERENCES schema_migrations(version))",
+    "UPDATE sessions SET session_id = 'a' || char(0) WHERE session_id = 'headless'",
+    "INSERT INTO marks VALUES ('plain', 'kept'), ('a' || char(0), 'lost'), ('gone', 'before')",
+    f"INSERT INTO runs VALUES ('{LAST}')",
+)
+"""Tables that refer to ours: to a row that stays, one that cannot, one that was never there."""
+
+
+async def test_tables_that_refer_to_ours(take: TakeOld) -> None:
+    """Their rows stay as they are; which of them lose what they refer to is said, and noted."""
+    path = take(LAST, *STRANGERS)
+    tables = ("marks", "runs")
+    before = [execute(path, f"SELECT * FROM {table}") for table in tables]
+    async with store(path) as db:
+        report = (await db.migrator.upgrade()).adoption
+        assert report is not None
+        assert report.left_alone == list(tables)
+        await db.open()
+        assert [execute(path, f"SELECT * FROM {table}") for table in tables] == before
+        lost = [one for one in report.examples if one.table in tables]
+        assert [(one.table, one.key, one.column, one.original) for one in lost] == [
+            ("marks", "2", "session", '"a\\u0000"'),
+            ("runs", "1", "version", f'"{LAST}"'),
+        ]
+        assert lost[0].reason == "refers to a row of sessions that is not there any more"
+        noted = "SELECT source_key, original FROM quarantine WHERE source_table = 'marks'"
+        assert execute(path, noted) == [("2", '"a\\u0000"')]
+        # Of what was an orphan before, nothing is said; and sessions can be deleted as ever.
+        orphans = [row[:3] for row in execute(path, "PRAGMA foreign_key_check")]
+        assert sorted(orphans) == [
+            ("marks", 2, "sessions"),
+            ("marks", 3, "sessions"),
+            ("runs", 1, "schema_migrations"),
+        ]
+        await db.sessions.delete("plain")
+    assert execute(path, "SELECT word FROM marks") == [("lost",), ("before",)]
+
+
 async def test_the_old_record_is_kept(take: TakeOld) -> None:
     """Which migrations the old runner had recorded, and when, is in quarantine, uncounted."""
     path = take("old-011-upgraded-017")

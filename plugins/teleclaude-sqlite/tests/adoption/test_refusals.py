@@ -85,6 +85,17 @@ async def test_tables_that_only_look_like_it(take: TakeOld) -> None:
     assert "no payload" in error.message
 
 
+async def test_a_table_that_refers_to_no_key(take: TakeOld) -> None:
+    """Rows that such a table refers to could never be deleted, so it is named."""
+    path = take(
+        LAST,
+        "CREATE TABLE marks (session TEXT REFERENCES sessions(id))",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    )
+    message = (await refusal(path)).message
+    assert '"marks" referencing "sessions"' in message
+
+
 async def test_a_table_in_the_way(take: TakeOld) -> None:
     """Somebody's own table `quarantine` is not written into."""
     path = take(LAST, "CREATE TABLE quarantine (x)", "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from teleclaude.backends import AdoptionReport
 from teleclaude_sqlite.adoption.layout import RECORD, SEARCH, SEARCH_PARTS
 from teleclaude_sqlite.adoption.original import open_original
+from teleclaude_sqlite.adoption.orphans import Orphans
 from teleclaude_sqlite.adoption.quarantine import Quarantine
 from teleclaude_sqlite.adoption.recognition import recognise
 from teleclaude_sqlite.adoption.rows import RowConverter
@@ -70,12 +71,14 @@ class SqliteAdoption:
         """Convert it; see `teleclaude.backends.Adoption`."""
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         quarantine = Quarantine(now)
+        orphans = Orphans(self._connection, self._old.strangers)
         self._drop_old()
         tables = create_schema()
         with open_original(original) as source:
             self._keep_record(source, quarantine)
             rows = self._copy(source, tables, computed, quarantine, now)
             self._keep_counters(source, rows)
+            orphans.note(quarantine)
             Verification(self._connection, source, self._old, self._location).run(tables)
         return AdoptionReport(
             found=self.found,
