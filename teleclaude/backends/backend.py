@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends.contract import InstanceLock, LogicalType, TextSearch
+    from teleclaude.backends.lanes import StatementLane
 
 REQUIRED_HOOKS: Final = (
     "teleclaude_settings",
@@ -186,6 +187,15 @@ class Backend:
         """Say how rows are found by words; see `hookspecs.teleclaude_text_search`."""
         search: TextSearch | None = self._hook.teleclaude_text_search(table=table, column=column)
         return search
+
+    def statement_lane(self, settings: BackendSettings) -> StatementLane | None:
+        """Make the statement lane; see `hookspecs.teleclaude_statement_lane`.
+
+        Returns:
+            The lane, or `None` where statements run through the engine.
+        """
+        lane: StatementLane | None = self._hook.teleclaude_statement_lane(settings=settings)
+        return lane
 
     def implements(self, hook: str) -> bool:
         """Say whether the backend has a hook, or leaves it out.
