@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select, Update
 
     from teleclaude.store.context import StoreContext
-    from teleclaude.store.executor import Executor, Row
+    from teleclaude.store.executor import Executor
+    from teleclaude.store.ways import Row
 
 ACTIVE: Final = "active"
 CLOSED: Final = "closed"
