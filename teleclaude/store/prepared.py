@@ -218,8 +218,9 @@ class Preparer:
 
     def _compile(self, statement: Executable, parameters: Parameters) -> SQLCompiler:
         names = list(parameters) if isinstance(statement, (Insert, Update)) else None
-        compilable = cast("ClauseElement", statement)
-        compiled = cast("SQLCompiler", compilable.compile(dialect=self._dialect, column_keys=names))
+        # A copy, because compiling leaves notes in a statement, which those made from it inherit.
+        copy = cast("ClauseElement", statement.execution_options())
+        compiled = cast("SQLCompiler", copy.compile(dialect=self._dialect, column_keys=names))
         if not compiled.positional or compiled.update_prefetch:
             raise _RefusedError
         return compiled
@@ -301,10 +302,7 @@ def _constant(compiled: SQLCompiler, place: str, bind: BindParameter[Any]) -> ob
 
 def _types(statement: Executable, compiled: SQLCompiler) -> Sequence[TypeEngine[Any]] | None:
     if isinstance(statement, Select):
-        columns = list(statement.selected_columns)
-        if len(columns) != len(statement.column_descriptions):
-            raise _RefusedError  # a column that is there twice is not listed twice
-        return [column.type for column in columns]
+        return [column.type for column in statement.selected_columns]
     if isinstance(statement, (Insert, Update, Delete)):
         returned = compiled.effective_returning
         return [cast("Column[Any]", column).type for column in returned] if returned else None
