@@ -41,11 +41,12 @@ class LaneResult(NamedTuple):
     """What a statement gave.
 
     Attributes:
-        rows: The rows, as the driver gives them; none where the statement returns none.
+        rows: The rows, each a sequence of values as the driver gives them; none where the statement
+            returns none.
         rowcount: How many rows a changing statement without RETURNING inserted, updated or deleted.
     """
 
-    rows: Sequence[Sequence[Any]]
+    rows: Sequence[Any]
     rowcount: int
 
 

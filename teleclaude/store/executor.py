@@ -238,6 +238,7 @@ class StoreExecutor:
                 if not self._may_repeat(error, safe, count):
                     raise
             await asyncio.sleep(self._retry.pause(count))
+            self._check_usable()
             count += 1
 
     def _may_repeat(self, error: TeleclaudeError, safe: frozenset[ErrorKind], count: int) -> bool:
