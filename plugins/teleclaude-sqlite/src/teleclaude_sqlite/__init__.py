@@ -1,7 +1,8 @@
 """The SQLite backend of TeleClaude: the hook implementations, each in a line or two.
 
 `settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect
-for it, `lock` the instance lock, `migrations` what surrounds a migration, `errors` the
+for it, `lane` runs the store's statements without either (with `connections`, `jobs`, `readers` and
+`writer`), `lock` is the instance lock, `migrations` what surrounds a migration, `errors` the
 classification of failures, `upkeep` backups and housekeeping.
 """
 
@@ -20,7 +21,7 @@ from teleclaude.backends import (
     upsert_on_conflict,
 )
 from teleclaude_sqlite import engine as engine_
-from teleclaude_sqlite import errors, lock, migrations, search, upkeep
+from teleclaude_sqlite import errors, lane, lock, migrations, search, upkeep
 from teleclaude_sqlite.settings import SqliteSettings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends import InstanceLock, LockHolder, TextSearch
+    from teleclaude.backends import InstanceLock, LockHolder, StatementLane, TextSearch
 
 __version__ = "0.1.0"
 
@@ -120,6 +121,12 @@ def teleclaude_lock_holder(settings: SqliteSettings, name: str) -> Awaitable[Loc
 def teleclaude_text_search(table: TableClause, column: str) -> TextSearch:
     """Search with FTS5."""
     return search.text_search(table, column)
+
+
+@hookimpl
+def teleclaude_statement_lane(settings: SqliteSettings) -> StatementLane:
+    """Run statements on sqlite3, with one thread that writes for all."""
+    return lane.SqliteLane(settings)
 
 
 @hookimpl
