@@ -23,6 +23,9 @@ from teleclaude.testing.outboxes import LEASE, OUTBOXES
 if TYPE_CHECKING:
     from teleclaude.store.outbox import Outbox
 
+_DELIVERING = 0.005
+"""Seconds that it takes to deliver something, in which others get their share."""
+
 
 def say(line: object) -> None:
     """Tell the test something."""
@@ -92,6 +95,7 @@ async def drain(config: str, name: str, seed: str) -> None:
             dice = random.Random(task)
             while (claims := await outbox.claim(dice.randint(1, 6), LEASE)) or await _more(outbox):
                 since = monotonic_ns()
+                await asyncio.sleep(_DELIVERING)
                 for claim in claims:
                     session = getattr(claim, "session_id", None)
                     held.append((claim.id, session, task, since, monotonic_ns()))

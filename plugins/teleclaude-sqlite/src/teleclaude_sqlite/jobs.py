@@ -46,6 +46,7 @@ class Desk:
     def __init__(self) -> None:
         """Begin with nothing asked."""
         self.outstanding = 0
+        self.answered = 0
 
     def ask(self) -> asyncio.Future[Any]:
         """Give the future for the answer to a new job."""
@@ -68,6 +69,7 @@ class Desk:
 
     def _deliver(self, answers: Iterable[Answer], finished: int) -> None:
         self.outstanding -= finished
+        self.answered += finished
         for future, result, error in answers:
             if future.done():  # cancelled
                 continue

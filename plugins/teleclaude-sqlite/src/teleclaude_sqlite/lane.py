@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _IN_A_ROW: Final = 0.0002
-"""Seconds of reads on the loop's thread after which other tasks get a turn."""
+"""Seconds of reads on the loop's thread, of all tasks together, before others get a turn."""
 
 _MOST_WAITING: Final = 10_000
 """Changes that may wait in the writer's queue; who has more waits before it."""
@@ -50,7 +50,8 @@ class SqliteLane(StatementLane):
         connect = partial(Connection, settings, self.note)
         self._connect_inline = partial(connect, waits=False)
         self._inline: Connection | None = None
-        self._yields_at = 0.0
+        self._inline_time = 0.0
+        self._yields = False
         self._writing, self._reading = Desk(), Desk()
         self._writer = Writer(partial(connect, writes=True, waits=False), self._writing)
         self._readers = Readers(connect, self._reading)
@@ -73,9 +74,9 @@ class SqliteLane(StatementLane):
         if statement.by_key:
             found = self._read_inline(statement, values)
             if found is not None:
-                if perf_counter() > self._yields_at:
+                if self._inline_time > _IN_A_ROW:
+                    self._yield_soon()
                     await asyncio.sleep(0)
-                    self._yields_at = perf_counter() + _IN_A_ROW
                 return found
         job = Statement(self._reading.ask(), statement, values)
         self._readers.submit(job)
@@ -102,15 +103,27 @@ class SqliteLane(StatementLane):
                 raise
             return transaction
 
+    def _yield_soon(self) -> None:
+        if not self._yields:
+            self._yields = True
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+
+    def _begin_turn(self) -> None:
+        self._yields = False
+        self._inline_time = 0.0
+
     def _read_inline(self, statement: LaneStatement, values: Sequence[object]) -> LaneResult | None:
+        start = perf_counter()
         try:
             if self._inline is None:
                 self._inline = self._connect_inline()
-            return self._inline.run(statement, values)
+            result = self._inline.run(statement, values)
         except sqlite3.OperationalError as error:
             if classify_error(error) is not ErrorKind.BUSY:
                 raise
             return None  # another process recovers or removes the log: a reader's thread waits
+        self._inline_time += perf_counter() - start
+        return result
 
     async def close(self) -> None:
         """Do what was accepted, roll back what is open, and close all connections."""

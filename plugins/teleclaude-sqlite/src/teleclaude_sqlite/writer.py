@@ -85,7 +85,9 @@ class Writer:
         try:
             self._work()
         except BaseException as error:
-            reason = error
+            # Not the error itself: some would end the event loop that they are raised in.
+            reason = RuntimeError("The thread that writes has ended.")
+            reason.__cause__ = error
             raise
         finally:
             self._end(reason)
