@@ -98,7 +98,8 @@ class StatementLane(ABC):
     Attributes:
         driver_errors: The base classes of the driver's exceptions.
         observers: Called with the SQL of everything that is sent, BEGIN, COMMIT and ROLLBACK
-            included, just before it is sent, from whatever thread sends it. Tests use that.
+            included, just before it is sent, from whatever thread sends it; once for many sets of
+            values. Tests use that.
     """
 
     driver_errors: ClassVar[tuple[type[Exception], ...]]
