@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_IN_A_ROW: Final = 0.0002
+_IN_A_ROW: Final = 0.0005
 """Seconds of reads on the loop's thread, of all tasks together, before others get a turn."""
 
 _MOST_WAITING: Final = 10_000
