@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
 
 from teleclaude.backends import hookspecs
 from teleclaude.backends.contract import Capabilities, ErrorKind, LockHolder
@@ -248,15 +247,15 @@ class Backend:
             error: Any exception that came out of a statement or a connection attempt.
 
         Returns:
-            The kind. Where the backend recognises nothing of the chain: `INTEGRITY` if SQLAlchemy
-            does, else `OTHER`.
+            The kind. Where the backend recognises nothing of the chain: `INTEGRITY` if the driver
+            or SQLAlchemy calls it an `IntegrityError`, else `OTHER`.
         """
         for one in _chain(error):
             kind: ErrorKind | None = self._hook.teleclaude_classify_error(error=one)
             if kind is not None and kind is not ErrorKind.OTHER:
                 return kind
         # Drivers agree about this one, so that a backend need not tell.
-        conflict = any(isinstance(one, IntegrityError) for one in _chain(error))
+        conflict = any(_is_integrity_error(one) for one in _chain(error))
         return ErrorKind.INTEGRITY if conflict else ErrorKind.OTHER
 
     async def backup(
@@ -295,6 +294,11 @@ def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[Any] | Non
     """
     types: Mapping[LogicalType, TypeEngine[Any]] = getattr(dialect, _COLUMN_TYPES_ATTRIBUTE, {})
     return types.get(logical)
+
+
+def _is_integrity_error(error: BaseException) -> bool:
+    # Drivers share no class, only its name (PEP 249); SQLAlchemy recognises theirs by it, too.
+    return any(each.__name__ == "IntegrityError" for each in type(error).__mro__)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

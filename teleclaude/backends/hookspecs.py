@@ -192,8 +192,8 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
     """Say what kind of failure a driver's exception is.
 
     Called with every exception that comes out of the driver, so that the core can retry what is
-    safe to retry and explain the rest without knowing the driver. Left out, only what SQLAlchemy
-    calls an `IntegrityError` is recognised.
+    safe to retry and explain the rest without knowing the driver. Left out, only an
+    `IntegrityError`, as drivers call it (PEP 249), is recognised.
 
     Args:
         error: The driver's own exception, not SQLAlchemy's wrapper around it.
