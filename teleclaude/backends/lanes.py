@@ -97,21 +97,21 @@ class StatementLane(ABC):
 
     Attributes:
         driver_errors: The base classes of the driver's exceptions.
-        observers: Called with the SQL of everything that is sent, BEGIN, COMMIT and ROLLBACK
-            included, just before it is sent, from whatever thread sends it; once for many sets of
-            values. Tests use that.
+        observers: Called with SQL and values of everything that is sent, BEGIN, COMMIT and ROLLBACK
+            included, just before it is sent, from whatever thread sends it; once, and without
+            values, for many sets of them. Tests use that.
     """
 
     driver_errors: ClassVar[tuple[type[Exception], ...]]
 
     def __init__(self) -> None:
         """Make the lane; nothing is connected."""
-        self.observers: list[Callable[[str], object]] = []
+        self.observers: list[Callable[[str, Values], object]] = []
 
-    def note(self, sql: str) -> None:
+    def note(self, sql: str, values: Values = ()) -> None:
         """Tell the observers what is about to be sent."""
         for observer in self.observers:
-            observer(sql)
+            observer(sql, values)
 
     @property
     @abstractmethod

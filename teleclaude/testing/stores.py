@@ -36,7 +36,7 @@ def record_statements(db: Db) -> list[str]:
     """
     sent: list[str] = []
     if db._lane is not None:
-        db._lane.observers.append(lambda sql: sent.append(_KINDS_OF_BEGIN.sub("BEGIN", sql)))
+        db._lane.observers.append(lambda sql, _: sent.append(_KINDS_OF_BEGIN.sub("BEGIN", sql)))
     engine = db._engine.sync_engine
 
     def note(word: str) -> Callable[[Connection], None]:

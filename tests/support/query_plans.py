@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from provisioning import Provisioner, Section
     from teleclaude.store import Db
 
 _READERS: Final = {"sqlite": "sqlite_plans", "postgresql": "postgres_plans"}
+
+
+def _note_on_lane(
+    sent: list[tuple[str, Sequence[object]]],
+) -> Callable[[str, Sequence[object]], None]:
+    def note(sql: str, values: Sequence[object]) -> None:
+        if not sql.startswith(("BEGIN", "COMMIT")):
+            sent.append((sql, values))
+
+    return note
 
 
 async def read_whole(
@@ -38,10 +48,13 @@ async def read_whole(
         sent.append((str(arguments[2]), arguments[3]))  # type: ignore[arg-type]
 
     event.listen(engine, "before_cursor_execute", note)
+    on_lane = [] if db._lane is None else db._lane.observers
+    on_lane.append(_note_on_lane(sent))
     try:
         await operation
     finally:
         event.remove(engine, "before_cursor_execute", note)
+        on_lane.pop()
     assert sent
     reader = import_module(_READERS[str(section["engine"])])
     return {

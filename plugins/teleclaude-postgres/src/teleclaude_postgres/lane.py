@@ -75,7 +75,7 @@ class PostgresLane(StatementLane):
     ) -> LaneResult:
         """Run a statement on a connection, whatever it is in the middle of."""
         if self.observers:
-            self.note(statement.sql)
+            self.note(statement.sql, values)
         if statement.returns_rows:
             rows = await connection.fetch(statement.sql, *values)
             return LaneResult(rows, len(rows))

@@ -35,7 +35,7 @@ class Connection:
     def __init__(
         self,
         settings: SqliteSettings,
-        note: Callable[[str], None],
+        note: Callable[..., None],
         *,
         writes: bool = False,
         waits: bool = True,
@@ -79,7 +79,7 @@ class Connection:
 
     def run(self, statement: LaneStatement, values: Sequence[object]) -> LaneResult:
         """Run a statement."""
-        self.note(statement.sql)
+        self.note(statement.sql, values)
         cursor = self.driver.execute(statement.sql, values)
         if statement.returns_rows:
             return LaneResult(cursor.fetchall(), cursor.rowcount)
