@@ -121,7 +121,17 @@ class InvalidValueError(StoreError, ValueError):
     """A value cannot be stored, or a field does not exist.
 
     Refused before the database sees it, so that every engine refuses the same.
+
+    Attributes:
+        reason: What is wrong with a value, continuing "the value ...", where it is a value.
     """
+
+    def __init__(
+        self, message: str | None = None, *, reason: str | None = None, hint: str | None = None
+    ) -> None:
+        """Make the error."""
+        self.reason = reason
+        super().__init__(message, hint=hint)
 
 
 class StoreUnavailableError(StoreError):
@@ -148,6 +158,14 @@ class StoreUnavailableError(StoreError):
         self.transient = transient
         self.missing = missing
         super().__init__(message, hint=hint)
+
+
+class CopyError(StoreError):
+    """A store could not be copied to another database."""
+
+
+class BackupError(StoreError):
+    """A backup could not be made, or a file is not one that can be restored."""
 
 
 class MigrationError(TeleclaudeError):

@@ -12,24 +12,29 @@ import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
-from teleclaude.backends import hookspecs
+from teleclaude.backends import bulk, hookspecs
 from teleclaude.backends.contract import Capabilities, ErrorKind, LockHolder
 from teleclaude.backends.settings import BackendSettings
 from teleclaude.errors import BackendIncompleteError, BackendLoadError, InstanceLockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Connection, Dialect, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends.contract import InstanceLock, LogicalType, TextSearch
+    from teleclaude.backends.contract import (
+        Adoption,
+        InstanceLock,
+        LogicalType,
+        TextSearch,
+    )
     from teleclaude.backends.lanes import StatementLane
 
 REQUIRED_HOOKS: Final = (
@@ -271,6 +276,18 @@ class Backend:
         )
         return cast("Path", await answer) if inspect.isawaitable(answer) else None
 
+    def native_backup(self, beginning: bytes) -> str | None:
+        """Recognise a file the engine wrote; see `hookspecs.teleclaude_native_backup`."""
+        hint: str | None = self._hook.teleclaude_native_backup(beginning=beginning)
+        return hint
+
+    def adopt(self, connection: Connection, settings: BackendSettings) -> Adoption | None:
+        """Recognise a database of an earlier TeleClaude; see `hookspecs.teleclaude_adopt`."""
+        adoption: Adoption | None = self._hook.teleclaude_adopt(
+            connection=connection, settings=settings
+        )
+        return adoption
+
     async def maintain(self, engine: AsyncEngine) -> Sequence[str]:
         """Do the engine's housekeeping; see `hookspecs.teleclaude_maintain`.
 
@@ -279,6 +296,64 @@ class Backend:
         """
         answer: object = self._hook.teleclaude_maintain(engine=engine)
         return cast("Sequence[str]", await answer) if inspect.isawaitable(answer) else ()
+
+    async def bulk_load(
+        self, connection: AsyncConnection, table: Table, rows: Iterable[Sequence[object]]
+    ) -> int:
+        """Load many rows into a table, as fast as the engine can.
+
+        The rows are taken in batches, and each batch is checked before the database sees any of it.
+        On an error, those before it are in the transaction: it can only be rolled back.
+
+        Args:
+            connection: A connection of an engine this backend made, in a transaction.
+            table: A table of the models.
+            rows: The rows, each with a value for every column of the table in its order, as the
+                store gives and takes them.
+
+        Returns:
+            How many rows there were.
+
+        Raises:
+            InvalidValueError: A value cannot be stored.
+        """
+        loads = self.implements("teleclaude_bulk_load")
+        count = 0
+        for batch in bulk.batches(rows):
+            ready = bulk.bound(table, connection.dialect, batch) if loads else ()
+            loading: object = self._hook.teleclaude_bulk_load(
+                connection=connection, table=table, rows=ready
+            )
+            if inspect.isawaitable(loading):
+                await loading
+            else:
+                await bulk.insert_rows(connection, table, batch)
+            count += len(batch)
+        return count
+
+    def snapshot(self, connection: AsyncConnection) -> AbstractAsyncContextManager[object]:
+        """Surround reading that must see one state; see `hookspecs.teleclaude_snapshot`."""
+        snapshot: AbstractAsyncContextManager[None] | None = self._hook.teleclaude_snapshot(
+            connection=connection
+        )
+        return snapshot or connection.begin()
+
+    @property
+    def knows_id_counter(self) -> bool:
+        """Whether `id_counter` knows more than the highest id."""
+        return self.implements("teleclaude_id_counter")
+
+    async def id_counter(
+        self, connection: AsyncConnection, table: Table, at_least: int | None = None
+    ) -> int:
+        """Say how far surrogate keys are used up; see `hookspecs.teleclaude_id_counter`."""
+        answer: object = self._hook.teleclaude_id_counter(
+            connection=connection, table=table, at_least=at_least
+        )
+        if inspect.isawaitable(answer):
+            return cast("int", await answer)
+        (key,) = table.primary_key.columns
+        return int((await connection.execute(select(func.max(key)))).scalar() or 0)
 
 
 def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[Any] | None:

@@ -8,9 +8,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from sqlalchemy import ColumnElement, Executable
+    from sqlalchemy import ColumnElement, Executable, Table
 
 from teleclaude.errors import InstanceLockedError
 
@@ -51,7 +52,8 @@ class ErrorKind(Enum):
     DISCONNECTED = "disconnected"
     """The connection broke while something was under way; its outcome is unknown."""
     STARTING = "starting"
-    """The server exists but does not accept connections yet (or no longer). Nothing was sent."""
+    """The server does not accept connections yet (or no longer); nothing was sent. Safe to run
+    again."""
     INTEGRITY = "integrity"
     """A constraint does not allow the change."""
     DENIED = "denied"
@@ -110,6 +112,76 @@ class LockHolder(NamedTuple):
         where = f" on {self.host}" if self.host else ""
         when = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         return f"{who}{where}{when}"
+
+
+class Quarantined(NamedTuple):
+    """One thing in the database of an earlier TeleClaude that has no place in this one.
+
+    Attributes:
+        table: The table it was in.
+        key: The key of its row, as text.
+        column: Its column; `None` for a whole row.
+        original: What it was, as JSON, shortened and without secrets.
+        reason: Why it has no place.
+    """
+
+    table: str
+    key: str
+    column: str | None
+    original: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionReport:
+    """What became of the database of an earlier TeleClaude.
+
+    Attributes:
+        found: What it was, such as `an earlier TeleClaude at level 7`.
+        rows: How many rows were converted, by table.
+        quarantined: How many values and rows are in quarantine.
+        examples: The first of those.
+        left_alone: Tables that are nobody's business and stayed as they were.
+    """
+
+    found: str
+    rows: Mapping[str, int]
+    quarantined: int
+    examples: Sequence[Quarantined]
+    left_alone: Sequence[str]
+
+
+class Adoption(Protocol):
+    """A database of an earlier TeleClaude that was recognised and can be converted."""
+
+    @property
+    def found(self) -> str:
+        """What it is, half a sentence."""
+        ...
+
+    def convert(
+        self,
+        original: Path,
+        create_schema: Callable[[], Sequence[Table]],
+        computed: Mapping[str, Mapping[str, Callable[[Mapping[str, object]], object]]],
+    ) -> AdoptionReport:
+        """Convert it, inside the transaction in which it was recognised, and verify the result.
+
+        Args:
+            original: The copy that `teleclaude_backup` made in this transaction.
+            create_schema: Makes the tables of the first revision, once the old ones are out of the
+                way, and gives them. Their columns have the logical types of the core, whose
+                `logical` is the `LogicalType` and whose `bind_processor` refuses what the store
+                does not accept with an `InvalidValueError`.
+            computed: By table and column: what the core computes from the other values of a row.
+
+        Returns:
+            What was done.
+
+        Raises:
+            AdoptionError: It cannot be converted; the caller rolls back.
+        """
+        ...
 
 
 class SearchWord(NamedTuple):

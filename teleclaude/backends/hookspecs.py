@@ -2,7 +2,7 @@
 
 A backend is a distribution with an entry point in the group `teleclaude.backends`. The entry
 point's name is the engine's name in the configuration; its object (a module, usually) carries
-functions marked with `teleclaude.hookimpl` and the integer `TELECLAUDE_CONTRACT`.
+functions marked with `teleclaude.backends.hookimpl` and the integer `TELECLAUDE_CONTRACT`.
 
 Hooks are plain functions. What is asynchronous is *returned*: an engine, an awaitable, an
 asynchronous context manager. A hook may take fewer arguments than listed here, because pluggy
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends.contract import (
+        Adoption,
         Capabilities,
         ErrorKind,
         InstanceLock,
@@ -155,8 +156,8 @@ def teleclaude_capabilities() -> Capabilities | None:
 def teleclaude_prepare_storage(settings: BackendSettings) -> None:
     """Make the place the database will live in, if that is something files can do.
 
-    Called before a migration and by nothing else: every other command finds the database or
-    reports that there is none. Left out, the database must exist already.
+    Called before a migration, and for the target of a copy; every other command finds the database
+    or reports that there is none. Left out, the database must exist already.
 
     Args:
         settings: An instance of the class `teleclaude_settings` gave.
@@ -242,8 +243,8 @@ def teleclaude_lock_holder(
 ) -> Awaitable[LockHolder | None] | None:
     """Say who has the instance lock, without taking it and without creating anything.
 
-    Called by `teleclaude status` and before a migration. Left out, the status cannot tell whether a
-    daemon runs, and a migration takes the lock for a moment to find out.
+    Called by `teleclaude status` and before migrations, copies and archives. Left out, the status
+    cannot tell whether a daemon runs, and a migration takes the lock for a moment to find out.
 
     Args:
         settings: An instance of the class `teleclaude_settings` gave.
@@ -260,8 +261,8 @@ def teleclaude_backup(
 ) -> Awaitable[Path] | None:
     """Write a consistent copy of the database while others use it.
 
-    Called before a migration that changes an existing database, then without a destination. Left
-    out, no copy is made and the server's own backups are relied upon.
+    Called before a migration that changes an existing database, then without a destination, and by
+    `teleclaude db backup`. Left out, no copy is made and the server's own backups are relied upon.
 
     Args:
         engine: An open engine of the database.
@@ -271,6 +272,42 @@ def teleclaude_backup(
 
     Returns:
         An awaitable of the file, complete and checked.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_native_backup(beginning: bytes) -> str | None:
+    """Recognise a file that the engine itself wrote, such as one of `teleclaude_backup`.
+
+    Called on every installed backend when `teleclaude db restore` is given something that is no
+    archive. Left out, people are told only that it is none.
+
+    Args:
+        beginning: The first bytes of the file, 512 at most.
+
+    Returns:
+        What to do with such a file instead, one or two sentences; `None` when it is something else.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_adopt(connection: Connection, settings: BackendSettings) -> Adoption | None:
+    """Recognise a database that an earlier TeleClaude made, and say how it is converted.
+
+    Called before a migration of a database that has no revision, inside
+    `teleclaude_migration_context`. It only looks and changes nothing. A backend that has this hook
+    needs `teleclaude_backup` too. Left out, there are no earlier databases on this engine.
+
+    Args:
+        connection: The connection whose transaction the migration runs in.
+        settings: An instance of the class `teleclaude_settings` gave.
+
+    Returns:
+        The adoption, or `None` when no earlier TeleClaude made the database.
+
+    Raises:
+        AdoptionError: One did, but the database cannot be converted: it is damaged, or newer than
+            what this backend knows.
     """
 
 
@@ -285,4 +322,71 @@ def teleclaude_maintain(engine: AsyncEngine) -> Awaitable[Sequence[str]] | None:
 
     Returns:
         An awaitable of what was done, one short phrase each.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None] | None:
+    """Load many rows into a table, faster than an INSERT for each of them.
+
+    Called with one batch of rows after the other, in a transaction that the core began and will
+    commit or roll back; the rows must be part of it. Left out, or where it gives `None`, the core
+    runs one INSERT with many parameter sets.
+
+    The values are checked, and are what the driver takes: what the bind processors of the column
+    types made of them, so text of fixed width where an instant is stored as text, and JSON text for
+    a document. Surrogate keys are given, never counted up. A type's `bind_expression` is not
+    applied.
+
+    Args:
+        connection: A connection in a transaction. SQLAlchemy may not have sent its BEGIN yet; who
+            goes past SQLAlchemy to the driver must see to that.
+        table: The table.
+        rows: At least one row, each with a value, or `None` for null, for every column of the table
+            in the order of `table.columns`.
+
+    Returns:
+        An awaitable that ends when the rows are in the table, or `None`.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None] | None:
+    """Surround reading that must see one state of the database, however long it takes.
+
+    Called by copies and archives. On entry the context manager begins a transaction that only
+    reads and whose statements all see what the first one saw, and makes sure that this is now; it
+    must not keep others from writing. On exit it ends the transaction. Left out, an ordinary
+    transaction is used, which is enough where those are isolated like that.
+
+    Args:
+        connection: A connection without a transaction.
+
+    Returns:
+        An asynchronous context manager.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_id_counter(
+    connection: AsyncConnection, table: Table, at_least: int | None
+) -> Awaitable[int] | None:
+    """Say how far the database has counted a table's surrogate keys, and let it count on further.
+
+    Called by copies and archives, in a transaction: for the source, which is only read, without a
+    number, and for the target with the source's. An id that was given once must never be given
+    again, though its row is gone. Left out, the highest id in the table is taken, and the engine
+    is relied upon to count on from there.
+
+    Args:
+        connection: A connection in a transaction.
+        table: A table whose primary key is one surrogate key.
+        at_least: The number below which no further id may be given, itself included. `None`: change
+            nothing.
+
+    Returns:
+        An awaitable of the highest number that is used up, by the counter or by a row; 0 when there
+        is none.
     """

@@ -7,11 +7,13 @@ through the backend's engine. The two differ in speed and in nothing else.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     Values: TypeAlias = Sequence[object]
 
@@ -107,6 +109,7 @@ class StatementLane(ABC):
     def __init__(self) -> None:
         """Make the lane; nothing is connected."""
         self.observers: list[Callable[[str, Values], object]] = []
+        self._turn = asyncio.Lock()
 
     def note(self, sql: str, values: Values = ()) -> None:
         """Tell the observers what is about to be sent."""
@@ -130,6 +133,14 @@ class StatementLane(ABC):
     @abstractmethod
     async def begin(self) -> LaneTransaction:
         """Open a transaction that can write."""
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """Wait for the turn to write through the engine, and keep it until the end of the block.
+
+        It is taken where the engine has a single writer. A lane whose own changes wait in a queue
+        overrides this, so that whoever writes through the engine waits in the same one.
+        """
+        return self._turn
 
     async def unit(self, work: Callable[[LaneConnection], Coroutine[Any, Any, T]]) -> T:
         """Run several statements as one transaction.

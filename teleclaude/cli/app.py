@@ -9,10 +9,8 @@ import typer
 
 from teleclaude import __version__
 from teleclaude.cli import backends, config, db, run, status
+from teleclaude.cli.options import INTERRUPTED
 from teleclaude.errors import TeleclaudeError
-
-_INTERRUPTED: Final = 130
-"""What a shell reports for a process that SIGINT (2) ended: 128 + 2."""
 
 _DESCRIPTION: Final = """Keep the state of AI-agent sessions: sessions, events, memory.
 
@@ -76,7 +74,7 @@ def main() -> None:
     except TeleclaudeError as error:
         _fail(error, error.exit_code, str(error), options)
     except KeyboardInterrupt as error:
-        _fail(error, _INTERRUPTED, "Interrupted.", options)
+        _fail(error, INTERRUPTED, "Interrupted.", options)
     except Exception as error:  # noqa: BLE001 - the last resort before the shell
         message = (
             f"Unexpected {type(error).__name__}: this is a defect of TeleClaude. "

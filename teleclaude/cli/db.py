@@ -1,10 +1,11 @@
-"""`teleclaude db`: the schema of the database."""
+"""`teleclaude db`: the schema of the database, and copies of it."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from teleclaude.cli import backups, copying
 from teleclaude.cli.options import ConfigOption
 
 if TYPE_CHECKING:
@@ -16,17 +17,50 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(
-    name="db", help="Create, upgrade and inspect the database's schema.", no_args_is_help=True
+    name="db",
+    help="Create, upgrade, inspect, copy, back up and restore the database.",
+    no_args_is_help=True,
 )
+app.command()(copying.copy)
+app.command()(backups.backup)
+app.command()(backups.restore)
+
+
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Do not adopt a database of which a value or row would have to go to quarantine.",
+    ),
+]
 
 
 @app.command()
 def upgrade(
     revision: Annotated[str, typer.Argument(help="The revision to go to.")] = "head",
     config: ConfigOption = None,
+    *,
+    strict: StrictOption = False,
 ) -> None:
-    """Bring the schema up to date; creates the database if there is none."""
-    _say(_migrate(config, lambda migrator: migrator.upgrade(revision)))
+    """Bring the schema up to date.
+
+    Creates the database if there is none, and adopts one that an earlier TeleClaude made.
+    """
+    _say(_migrate(config, lambda migrator: migrator.upgrade(revision, strict=strict)))
+
+
+@app.command()
+def adopt(
+    config: ConfigOption = None,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
+    ] = False,
+    strict: StrictOption = False,
+) -> None:
+    """Convert a database that an earlier TeleClaude made; `run` and `upgrade` do it, too."""
+    done = _migrate(config, lambda migrator: migrator.adopt(strict=strict, dry_run=dry_run))
+    _say(done, dry_run=dry_run)
 
 
 @app.command()
@@ -112,12 +146,19 @@ def _migrate(
     return loaded, migrated
 
 
-def _say(done: "tuple[Config, Migrated]") -> None:
+def _say(done: "tuple[Config, Migrated]", *, dry_run: bool = False) -> None:
+    from teleclaude.cli.adoption import describe
+
     loaded, migrated = done
     location = loaded.database.location
     if migrated.backup:
         typer.echo(f"Backup: {migrated.backup}")
-    if migrated.changed:
+    if migrated.adoption:
+        for line in describe(migrated.adoption, dry_run=dry_run):
+            typer.echo(line)
+    if dry_run:
+        typer.echo(f"Nothing was changed: {location} is as it was.")
+    elif migrated.changed:
         before, after = migrated.before or "base", migrated.after or "base"
         typer.echo(f"Migrated {location} from {before} to {after}.")
     else:

@@ -1,9 +1,12 @@
-"""Options that several commands share."""
+"""Options and exit codes that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+INTERRUPTED: Final = 130
+"""What a shell reports for a process that SIGINT (2) ended: 128 + 2."""
 
 ConfigOption = Annotated[
     Path | None,

@@ -6,5 +6,16 @@ need to know is in `docs/configuration.md`.
 
 from teleclaude.config.loading import DEFAULT_ENGINE, load_config
 from teleclaude.config.model import Config, DaemonSettings, EffectiveSetting
+from teleclaude.config.switching import Switched, require_switchable, shown_section, switch
 
-__all__ = ["DEFAULT_ENGINE", "Config", "DaemonSettings", "EffectiveSetting", "load_config"]
+__all__ = [
+    "DEFAULT_ENGINE",
+    "Config",
+    "DaemonSettings",
+    "EffectiveSetting",
+    "Switched",
+    "load_config",
+    "require_switchable",
+    "shown_section",
+    "switch",
+]

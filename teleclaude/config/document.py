@@ -47,7 +47,7 @@ def read_document(
         ConfigError: The file cannot be read or is not a mapping in YAML.
     """
     text = read_text(file)
-    root = _compose(file, text)
+    root = compose(file, text)
     if root is None or root.tag == _NULL:
         return {}
     if not isinstance(root, yaml.MappingNode):
@@ -56,7 +56,19 @@ def read_document(
     return _Reader(file, text, environ, problems).sections(root)
 
 
-def _compose(file: Path, text: str) -> yaml.Node | None:
+def compose(file: Path, text: str) -> yaml.Node | None:
+    """Parse a configuration file as far as YAML's nodes.
+
+    Args:
+        file: The file, for errors.
+        text: What stands in it.
+
+    Returns:
+        The root, `None` for an empty file.
+
+    Raises:
+        ConfigError: It is not YAML.
+    """
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.reader.ReaderError as error:

@@ -30,7 +30,10 @@ _ENGINE: Final = "engine"
 
 
 def load_config(
-    path: Path | str | None = None, *, environ: Mapping[str, str] | None = None
+    path: Path | str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    file_only: bool = False,
 ) -> Config:
     """Load the configuration and the backend of the engine it names.
 
@@ -38,6 +41,8 @@ def load_config(
         path: The file to read. Without it, `TELECLAUDE_CONFIG_PATH`, `teleclaude.yml` in the
             working directory and `~/.teleclaude/teleclaude.yml` are tried; no file is fine, too.
         environ: The environment variables; those of this process when left out.
+        file_only: Let variables replace `${NAME}` in the file and do nothing else, because those
+            that set keys mean another database than that of the file.
 
     Returns:
         The validated configuration.
@@ -48,15 +53,16 @@ def load_config(
         BackendError: The engine's backend is not installed or cannot be loaded.
     """
     environ = os.environ if environ is None else environ
+    settings = {} if file_only else environ
     file = find_file(path, environ)
-    given = _given(file, environ)
+    given = _given(file, environ, settings)
     engine = given["database"].pop(_ENGINE, None)
     backend = _backend(engine)
     source = engine.source if engine else "default"
     database = Section(
         "database",
         backend.settings_class,
-        _database_values(given["database"], backend.settings_class, environ),
+        _database_values(given["database"], backend.settings_class, settings),
         owner=f"the engine {backend.engine!r} ({source})",
         other_keys=[_ENGINE],
     )
@@ -70,10 +76,12 @@ def load_config(
     return Config(file, backend, database_settings, daemon_settings, MappingProxyType(sources))
 
 
-def _given(file: Path | None, environ: Mapping[str, str]) -> dict[str, dict[str, Given]]:
+def _given(
+    file: Path | None, environ: Mapping[str, str], settings: Mapping[str, str]
+) -> dict[str, dict[str, Given]]:
     problems: list[ConfigError] = []
     in_file = read_document(file, environ, problems) if file else {}
-    in_environment = read_environment(environ, problems)
+    in_environment = read_environment(settings, problems)
     if problems:
         raise combined(problems)
     return {section: in_file.get(section, {}) | in_environment[section] for section in SECTIONS}

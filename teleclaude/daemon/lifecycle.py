@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from teleclaude.backends import InstanceLock
+    from teleclaude.backends import AdoptionReport, InstanceLock
     from teleclaude.config import Config
     from teleclaude.errors import StoreUnavailableError
     from teleclaude.migrations import Migrated
@@ -29,6 +29,10 @@ T = TypeVar("T")
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _GRACE: Final = 1.5
 """Seconds for closing connections; a connection that does not answer must not delay the end."""
+
+
+_SHOWN: Final = 20
+"""Lines on what an adoption put into quarantine; the table has it all."""
 
 
 class Daemon:
@@ -131,10 +135,32 @@ class Daemon:
     def _report(self, migrated: Migrated) -> None:
         if not migrated.changed:
             self._log.info("schema is up to date", revision=migrated.after)
+        elif migrated.adoption:
+            self._report_adoption(migrated, migrated.adoption)
         elif migrated.before is None:
             self._log.info("schema created", revision=migrated.after)
         else:
             extra = {"backup": str(migrated.backup)} if migrated.backup else {}
             self._log.info(
                 "schema upgraded", revision=migrated.after, before=migrated.before, **extra
+            )
+
+    def _report_adoption(self, migrated: Migrated, adoption: AdoptionReport) -> None:
+        self._log.info(
+            "database adopted",
+            found=adoption.found,
+            revision=migrated.after,
+            backup=str(migrated.backup),
+            rows=sum(adoption.rows.values()),
+            quarantined=adoption.quarantined,
+            left_alone=", ".join(adoption.left_alone) or "nothing",
+        )
+        for one in adoption.examples[:_SHOWN]:
+            self._log.warning(
+                "put into quarantine",
+                table=one.table,
+                key=one.key,
+                column=one.column or "the whole row",
+                original=one.original,
+                reason=one.reason,
             )

@@ -3,6 +3,7 @@
 `runner` is what the rest of TeleClaude uses; `env.py` and `versions/` belong to Alembic.
 """
 
-from teleclaude.migrations.runner import Migrated, Migrator, Revision
+from teleclaude.migrations.outcomes import Migrated, Revision
+from teleclaude.migrations.runner import UNFINISHED_COPY, Migrator
 
-__all__ = ["Migrated", "Migrator", "Revision"]
+__all__ = ["UNFINISHED_COPY", "Migrated", "Migrator", "Revision"]

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -22,30 +22,43 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, table
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.util import await_only
 
 from teleclaude.backends import DAEMON_LOCK, locked
 from teleclaude.backends.translation import translated
 from teleclaude.errors import (
     AdoptionError,
+    BackendIncompleteError,
     MigrationError,
     SchemaOutdatedError,
     SchemaTooNewError,
     TeleclaudeError,
 )
+from teleclaude.migrations.adoption import (
+    computed_columns,
+    created_tables,
+    removed_if_undone,
+    require_complete,
+)
 from teleclaude.migrations.differences import describe
+from teleclaude.migrations.outcomes import DryRun, Migrated, Revision, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, MetaData
+    from sqlalchemy import Connection, MetaData, Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from teleclaude.backends import Backend, BackendSettings
+    from teleclaude.backends import Adoption, Backend, BackendSettings
 
 _HERE: Final = Path(__file__).parent
 
 BASE: Final = "base"
 HEAD: Final = "head"
+
+UNFINISHED_COPY: Final = "unfinished copy"
+"""Stands in the place of the revision while a store is being copied into the database, so that
+nobody takes a half for the whole."""
 
 _ALEMBIC: Final = threading.Lock()
 """Alembic keeps the migration that is running in global variables (`alembic.op`), so a process runs
@@ -55,39 +68,6 @@ _POLL: Final = 0.02
 """Seconds between two looks whether another migration of this process has ended."""
 
 _COMPARE: Final = {"compare_type": True, "compare_server_default": True}
-
-
-class Revision(NamedTuple):
-    """One revision of the schema.
-
-    Attributes:
-        id: Its identifier.
-        down: The revision it builds on, `None` for the first.
-        title: What it does, one line.
-    """
-
-    id: str
-    down: str | None
-    title: str
-
-
-class Migrated(NamedTuple):
-    """What a migration did.
-
-    Attributes:
-        before: The revision before, `None` for an empty database.
-        after: The revision after.
-        backup: The copy that was made first, where one was.
-    """
-
-    before: str | None
-    after: str | None
-    backup: Path | None
-
-    @property
-    def changed(self) -> bool:
-        """Whether there was anything to do."""
-        return self.before != self.after
 
 
 class Migrator:
@@ -158,21 +138,25 @@ class Migrator:
         current = await self.current()
         if current == self.head:
             return
-        self._require_known(current)
+        self.require_known(current)
         message = (
             f"The schema of {self._settings.location} is at revision {current or 'none'}; "
             f"this version of TeleClaude needs {self.head}."
         )
         raise SchemaOutdatedError(message, hint="Upgrade it: teleclaude db upgrade")
 
-    async def upgrade(self, target: str = HEAD, *, own_lock: bool = False) -> Migrated:
+    async def upgrade(
+        self, target: str = HEAD, *, own_lock: bool = False, strict: bool = False
+    ) -> Migrated:
         """Bring the schema forward.
 
-        When it is there already, nothing happens and no lock is taken.
+        When it is there already, nothing happens and no lock is taken. A database that an earlier
+        TeleClaude made is adopted: converted to the first revision.
 
         Args:
             target: A revision, or `head`.
             own_lock: Whether the caller holds the daemon's instance lock.
+            strict: Whether to refuse an adoption that would leave something in quarantine.
 
         Returns:
             What was done.
@@ -180,13 +164,35 @@ class Migrator:
         Raises:
             MigrationError: A revision failed, or there is none of that name; nothing was changed.
             SchemaTooNewError: The database is newer than this version of TeleClaude.
-            AdoptionError: The database holds tables that no revision of ours made.
+            AdoptionError: The database holds tables that no revision of ours made, and they cannot
+                be adopted.
             InstanceLockedError: A daemon is using the database.
             StoreUnavailableError: The database cannot be reached.
         """
         with translated(self._backend, self._settings.location):
             self._backend.prepare_storage(self._settings)
-        return await self._migrate(target, own_lock=own_lock, forward=True)
+        how = Wanted(None, forward=True, strict=strict)
+        return await self._migrate(target, how, own_lock=own_lock)
+
+    async def adopt(self, *, strict: bool = False, dry_run: bool = False) -> Migrated:
+        """Convert a database that an earlier TeleClaude made, and bring it to the head.
+
+        Args:
+            strict: Whether to refuse one of which something would be left in quarantine.
+            dry_run: Whether to undo it all at the end, to see only what would be done.
+
+        Returns:
+            What was done; its `adoption` says what was converted.
+
+        Raises:
+            AdoptionError: There is nothing to adopt, or it cannot be adopted.
+            MigrationError: As for `upgrade`, and the other errors too.
+        """
+        if (current := await self.current()) is not None:
+            message = f"{self._settings.location} is at revision {current}: nothing to adopt."
+            raise AdoptionError(message, hint="Upgrade it: teleclaude db upgrade")
+        how = Wanted(None, forward=True, adopt_only=True, strict=strict, dry_run=dry_run)
+        return await self._migrate(HEAD, how, own_lock=False)
 
     async def downgrade(self, target: str) -> Migrated:
         """Bring the schema back; data that the older schema has no place for is lost.
@@ -200,7 +206,7 @@ class Migrator:
         Raises:
             MigrationError: As for `upgrade`, and the other errors too.
         """
-        return await self._migrate(target, own_lock=False, forward=False)
+        return await self._migrate(target, Wanted(None, forward=False), own_lock=False)
 
     async def check(self) -> Sequence[str]:
         """Compare the database with the models.
@@ -234,33 +240,86 @@ class Migrator:
             command.upgrade(self._config, target, sql=True)
         return script.getvalue()
 
-    async def _migrate(self, target: str, *, own_lock: bool, forward: bool) -> Migrated:
+    async def _migrate(self, target: str, how: Wanted, *, own_lock: bool) -> Migrated:
         before = await self.current()
-        self._require_known(before)
-        wanted = self._resolve(target, before, forward=forward)
-        if before == wanted:
-            return Migrated(before, wanted, None)
+        self.require_known(before)
+        revision = self._resolve(target, before, forward=how.forward)
+        if before == revision:
+            return Migrated(before, revision, None)
         if not own_lock:
             await self._refuse_beside_daemon()
+        wanted = how._replace(revision=revision)
         with translated(self._backend, self._settings.location):
             # Fresh databases have nothing to lose, and a copy of one would only confuse.
             backup = await self._backend.backup(self._engine, self._settings) if before else None
             async with _alone(), self._engine.connect() as connection:
-                actual = await connection.run_sync(self._apply, wanted, forward)
-        return Migrated(actual, wanted, backup)
+                try:
+                    return await connection.run_sync(self._apply, wanted, backup)
+                except DryRun as tried:
+                    return tried.migrated
 
-    def _apply(self, connection: Connection, wanted: str | None, forward: bool) -> str | None:  # noqa: FBT001 - run_sync passes positions
-        with self._backend.migration_context(connection) as options:
+    def _apply(self, connection: Connection, wanted: Wanted, backup: Path | None) -> Migrated:
+        with (
+            removed_if_undone(connection) as copies,
+            self._backend.migration_context(connection) as options,
+        ):
             before = _current(connection)
-            if before == wanted:
-                return before  # another process was faster
-            _refuse_foreign_tables(connection, before, self._metadata, self._settings.location)
-            counts = _count_rows(connection, self._metadata)
-            run = command.upgrade if forward else command.downgrade
-            with self._configured(connection, **options), _explained(before, wanted):
-                run(self._config, wanted or BASE)
-            self._check_rows(connection, counts, before, wanted)
-        return before
+            if before == wanted.revision:
+                return Migrated(before, wanted.revision, backup)  # another process was faster
+            if before is None:
+                adoption = self._backend.adopt(connection, self._settings)
+                if adoption is not None:
+                    return self._adopt(connection, adoption, wanted, options, copies)
+            self._refuse_foreign_tables(connection, before, wanted)
+            self._run_revisions(connection, before, wanted, options)
+        return Migrated(before, wanted.revision, backup)
+
+    def _adopt(
+        self,
+        connection: Connection,
+        adoption: Adoption,
+        wanted: Wanted,
+        options: Mapping[str, object],
+        copies: list[Path],
+    ) -> Migrated:
+        first = self.history()[0].id
+
+        def create_schema() -> Sequence[Table]:
+            with (
+                created_tables(connection) as tables,
+                self._configured(connection, **options),
+                _explained(None, first),
+            ):
+                command.upgrade(self._config, first)
+            return tables
+
+        # Nobody else can write from here on, so the copy is exactly what is converted.
+        original = await_only(self._backend.backup(self._engine, self._settings))
+        if original is None:
+            message = f"{self._backend} can adopt a database but makes no copy of it first."
+            raise BackendIncompleteError(message, hint="It must implement teleclaude_backup.")
+        copies.append(original)
+        report = adoption.convert(original, create_schema, computed_columns(self._metadata))
+        if wanted.strict:
+            require_complete(report, self._settings.location)
+        if first != wanted.revision:
+            self._run_revisions(connection, first, wanted, options)
+        if wanted.dry_run:
+            raise DryRun(Migrated(None, wanted.revision, None, report))
+        return Migrated(None, wanted.revision, original, report)
+
+    def _run_revisions(
+        self,
+        connection: Connection,
+        before: str | None,
+        wanted: Wanted,
+        options: Mapping[str, object],
+    ) -> None:
+        counts = _count_rows(connection, self._metadata)
+        run = command.upgrade if wanted.forward else command.downgrade
+        with self._configured(connection, **options), _explained(before, wanted.revision):
+            run(self._config, wanted.revision or BASE)
+        self._check_rows(connection, counts, before, wanted.revision)
 
     def _differences(self, connection: Connection) -> Sequence[str]:
         context = MigrationContext.configure(
@@ -299,9 +358,22 @@ class Migrator:
     def _order(self) -> Sequence[str | None]:
         return [None, *(revision.id for revision in self.history())]
 
-    def _require_known(self, current: str | None) -> None:
+    def require_known(self, current: str | None) -> None:
+        """Make sure that a database's revision is one of ours.
+
+        Args:
+            current: What `current` gave.
+
+        Raises:
+            SchemaTooNewError: It is not.
+            MigrationError: The database is half of a copy.
+        """
         if current in self._order():
             return
+        if current == UNFINISHED_COPY:
+            message = f"The copy of a store into {self._settings.location} was not finished."
+            hint = "Run `teleclaude db copy` or `db restore` again, whichever it was; it continues."
+            raise MigrationError(message, hint=hint)
         message = (
             f"The schema of {self._settings.location} is at revision {current}, which this version "
             f"of TeleClaude does not know (it knows up to {self.head})."
@@ -328,6 +400,23 @@ class Migrator:
             message = f"Revision {wanted or BASE} is {word} than the database's, {current or BASE}."
             raise MigrationError(message, hint=f"Use: teleclaude db {other} {wanted or BASE}")
         return wanted
+
+    def _refuse_foreign_tables(
+        self, connection: Connection, current: str | None, wanted: Wanted
+    ) -> None:
+        if current is not None:
+            return
+        location = self._settings.location
+        found = sorted(set(inspect(connection).get_table_names()) & set(self._metadata.tables))
+        if found:
+            message = (
+                f"The database {location} has tables of TeleClaude ({', '.join(found)}) "
+                "but no revision: somebody else than TeleClaude made them."
+            )
+            raise AdoptionError(message, hint="Nothing was changed; name another database.")
+        if wanted.adopt_only:
+            message = f"No earlier TeleClaude made the database {location}: nothing to adopt."
+            raise AdoptionError(message, hint="Create the schema: teleclaude db upgrade")
 
     async def _refuse_beside_daemon(self) -> None:
         holder = await self._backend.lock_holder(self._settings, DAEMON_LOCK)
@@ -388,20 +477,6 @@ def _explained(before: str | None, wanted: str | None) -> Iterator[None]:
 
 def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_foreign_tables(
-    connection: Connection, current: str | None, metadata: MetaData, location: str
-) -> None:
-    if current is not None:
-        return
-    found = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
-    if found:
-        message = (
-            f"The database {location} has tables of TeleClaude ({', '.join(found)}) "
-            "but no revision: an earlier TeleClaude, or somebody, made them."
-        )
-        raise AdoptionError(message, hint="Nothing was changed; name another database.")
 
 
 def _count_rows(connection: Connection, metadata: MetaData) -> Mapping[str, int]:

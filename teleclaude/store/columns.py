@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from teleclaude.errors import InvalidValueError
 from teleclaude.store.types import JsonDocument, UtcDateTime
-from teleclaude.store.values import check_instant, dump_document, invalid
+from teleclaude.store.values import check_instant, dump_document, invalid, writes_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ def _same(target: Column[object], stored: object, wanted: object) -> bool:
     if isinstance(target.type, JsonDocument):
         # Python calls 1, 1.0 and True equal; a document does not.
         where = target.type.where
-        return dump_document(stored, where) == dump_document(wanted, where)
+        return writes_as(stored, dump_document(wanted, where), where)
     # Members of a text enumeration are the text they are; True is not the number 1.
     alike = isinstance(wanted, type(stored)) and isinstance(wanted, bool) is isinstance(
         stored, bool

@@ -161,17 +161,16 @@ class Db(Stores):
 
         Raises:
             StoreUnavailableError: The transaction could not be opened, or the connection broke
-            while
-                it was committed (`outcome_unknown` is then set).
+                while it was committed (`outcome_unknown` is then set).
             StoreError: An operation failed and its error was swallowed: nothing is committed.
         """
         async with self._executor.transaction() as executor:
             yield Stores(self._context(executor))
 
     def _way(self) -> Way:
-        engine = EngineWay(self._engine, self._backend)
         if self._lane is None:
-            return engine
+            return EngineWay(self._engine, self._backend)
+        engine = EngineWay(self._engine, self._backend, self._lane.turn)
         return LaneWay(self._lane, Preparer(self._engine.dialect), engine)
 
     def _context(self, executor: Executor) -> StoreContext:

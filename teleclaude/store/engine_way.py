@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from teleclaude.backends import CommitError, ErrorKind
 from teleclaude.store.ways import Written
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, Table
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from teleclaude.backends import Backend
     from teleclaude.store.ways import Parameters, Row, TransactionStatements
 
+    Turn: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
 
 T = TypeVar("T")
 
-_LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
+LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
 """There is no connection any more."""
 
 
@@ -30,20 +31,21 @@ class EngineWay:
 
     driver_errors: tuple[type[Exception], ...] = ()
 
-    def __init__(self, engine: AsyncEngine, backend: Backend) -> None:
+    def __init__(self, engine: AsyncEngine, backend: Backend, turn: Turn | None = None) -> None:
         """Make the way.
 
         Args:
             engine: An engine that the backend made.
             backend: The backend.
+            turn: Waits for the turn to write, where others than this way's statements take turns.
         """
         self._engine = engine
         self._backend = backend
-        # Where the engine has one writer, those of this process queue here, first come first
-        # served, instead of colliding in the database, where luck decides who is next.
-        self._turn: AbstractAsyncContextManager[object] = (
-            asyncio.Lock() if backend.capabilities.single_writer else nullcontext()
-        )
+        # Where the engine has one writer, those of a store queue here, first come first served,
+        # instead of colliding in the database, where luck decides who is next.
+        lock = asyncio.Lock()
+        in_turn = turn or (lambda: lock)
+        self._turn: Turn = in_turn if backend.capabilities.single_writer else nullcontext
 
     async def read(self, statement: Executable, parameters: Parameters) -> Sequence[Row]:
         """Run a SELECT."""
@@ -52,23 +54,27 @@ class EngineWay:
 
     async def write(self, statement: Executable, parameters: Parameters) -> Written:
         """Run a changing statement."""
-        async with self._turn, self._autocommit() as connection:
+        async with self._turn(), self._autocommit() as connection:
             return await _write(connection, statement, parameters)
 
     async def insert(self, statement: Executable, parameters: Parameters) -> int:
         """Run an INSERT."""
-        async with self._turn, self._autocommit() as connection:
+        async with self._turn(), self._autocommit() as connection:
             return await _insert(connection, statement, parameters)
 
     async def begin(self) -> EngineTransaction:
         """Open a transaction, when it is the writer's turn."""
-        transaction = EngineTransaction(self._engine, self._backend, self._turn)
+        transaction = EngineTransaction(self._engine, self._backend, self._turn())
         try:
             await transaction.begin()
         except BaseException:
             await transaction.end()
             raise
         return transaction
+
+    async def begin_loading(self) -> EngineTransaction:
+        """Open a transaction, as any other."""
+        return await self.begin()
 
     async def run(self, work: Callable[[TransactionStatements], Coroutine[Any, Any, T]]) -> T:
         """Run work in a transaction."""
@@ -125,6 +131,10 @@ class EngineTransaction:
         """Run a changing statement with each of some parameter sets."""
         await self._open.execute(statement, sets)
 
+    async def load(self, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        """Load many rows into a table, and say how many there were."""
+        return await self._backend.bulk_load(self._open, table, rows)
+
     async def commit(self) -> None:
         """Commit.
 
@@ -153,7 +163,7 @@ class EngineTransaction:
         except Exception as error:
             # Where there is no connection any more, the engine has rolled back by itself; what the
             # caller must hear is the error that led here, if there is one.
-            if self._backend.classify_error(error) not in _LOST:
+            if self._backend.classify_error(error) not in LOST:
                 raise
 
     @property

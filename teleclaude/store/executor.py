@@ -14,10 +14,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    Generic,
+    NamedTuple,
+    NoReturn,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+)
 
 from teleclaude.backends import CommitError, ErrorKind
 from teleclaude.backends.translation import outcome_unknown, translated
@@ -27,17 +37,40 @@ from teleclaude.store.ways import Written
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, Table
 
     from teleclaude.backends import Backend
-    from teleclaude.store.ways import Parameters, Row, Transaction, TransactionStatements, Way
+    from teleclaude.store.ways import (
+        LoadingTransaction,
+        Parameters,
+        Row,
+        Transaction,
+        TransactionStatements,
+        Way,
+    )
 
-__all__ = ["Executor", "RetryPolicy", "StoreExecutor", "TransactionExecutor", "Unit", "Written"]
+__all__ = [
+    "Executor",
+    "LoadingExecutor",
+    "RetryPolicy",
+    "StoreExecutor",
+    "TransactionExecutor",
+    "Unit",
+    "Written",
+]
 
 T = TypeVar("T")
+OpenT = TypeVar("OpenT", bound="Transaction")
+TransactionT = TypeVar("TransactionT", bound="TransactionExecutor")
 
 SAFE: Final = frozenset(
-    {ErrorKind.BUSY, ErrorKind.SERIALIZATION, ErrorKind.STALE_PLAN, ErrorKind.UNREACHABLE}
+    {
+        ErrorKind.BUSY,
+        ErrorKind.SERIALIZATION,
+        ErrorKind.STALE_PLAN,
+        ErrorKind.STARTING,
+        ErrorKind.UNREACHABLE,
+    }
 )
 """Failures after which nothing has happened, so that the same thing may be done again."""
 
@@ -109,6 +142,13 @@ class RetryPolicy:
         return random.uniform(0, longest)  # noqa: S311 - it spreads load and guards nothing
 
 
+class _Outcome(NamedTuple, Generic[T]):
+    """What became of a unit of work: its result, or what it raised."""
+
+    result: T | None = None
+    failure: Exception | None = None
+
+
 class StoreExecutor:
     """Runs each statement by itself, and each unit of work in a transaction of its own."""
 
@@ -172,42 +212,66 @@ class StoreExecutor:
 
     async def run(self, unit: Unit[T]) -> T:
         """Run a unit of work in a transaction; again as a whole where nothing of it remained."""
+        raised: Exception | None = None
 
         async def work(statements: TransactionStatements) -> T:
+            nonlocal raised
             tx = TransactionExecutor(statements, self._backend, self._location, self._translated)
             try:
                 result = await unit(tx)
                 tx.check_usable()
+            except Exception as error:
+                raised = error
+                raise
             finally:
                 await tx.end()
             return result
 
-        async def attempt() -> T:
+        async def attempt() -> _Outcome[T]:
             self._check_usable(writing=True)
-            with self._in_a_transaction():
-                return await self._way.run(work)
+            try:
+                with self._in_a_transaction():
+                    return _Outcome(result=await self._way.run(work))
+            except Exception as error:
+                # What failed in the database has been explained by then. Anything else is the
+                # unit's own, and says nothing about the database, whatever it is called.
+                if error is raised and not isinstance(error, TeleclaudeError):
+                    return _Outcome(failure=error)
+                raise
 
-        return await self._repeat(attempt, _REPEATABLE)
+        outcome = await self._repeat(attempt, _REPEATABLE)
+        if outcome.failure is not None:
+            raise outcome.failure
+        return cast("T", outcome.result)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[TransactionExecutor]:
+    def transaction(self) -> AbstractAsyncContextManager[TransactionExecutor]:
         """Open a transaction, commit it at the end of the block, roll it back on an exception.
 
         Opening it is tried again where that is safe. What happens inside never is: only the caller
         knows what the block does besides.
 
-        Yields:
-            The executor of the transaction.
-
-        Raises:
-            StoreUnavailableError: The transaction could not be opened, or the connection broke at
-                the COMMIT (`outcome_unknown` is then set).
+        Returns:
+            A context manager that yields the executor of the transaction and raises
+            `StoreUnavailableError` when it could not be opened or when the connection broke at the
+            COMMIT (`outcome_unknown` is then set).
         """
+        return self._transaction(self._way.begin, TransactionExecutor)
+
+    def loading(self) -> AbstractAsyncContextManager[LoadingExecutor]:
+        """Open a transaction that can also load many rows into a table; see `transaction`."""
+        return self._transaction(self._way.begin_loading, LoadingExecutor)
+
+    @asynccontextmanager
+    async def _transaction(
+        self,
+        begin: Callable[[], Awaitable[OpenT]],
+        make: Callable[[OpenT, Backend, str, translated], TransactionT],
+    ) -> AsyncIterator[TransactionT]:
         self._check_usable(writing=True)
         with self._in_a_transaction():
-            opened = await self._repeat(self._way.begin, SAFE)
+            opened = await self._repeat(begin, _REPEATABLE)
             try:
-                tx = TransactionExecutor(opened, self._backend, self._location, self._translated)
+                tx = make(opened, self._backend, self._location, self._translated)
                 try:
                     yield tx
                     await tx.commit(opened)
@@ -341,17 +405,51 @@ class TransactionExecutor:
             raise StoreError(self._unusable, hint="Begin a new transaction.")
 
     @asynccontextmanager
-    async def _statement(self) -> AsyncIterator[None]:
+    async def _statement(
+        self, forgiven: tuple[type[Exception], ...] = (InvalidValueError,)
+    ) -> AsyncIterator[None]:
         async with self._one_at_a_time:
             self.check_usable()
             try:
                 with self._translated:
                     yield
-            except InvalidValueError:
+            except forgiven:
                 raise
             except BaseException:
                 self._unusable = "The transaction was rolled back because a statement of it failed."
                 raise
+
+
+class LoadingExecutor(TransactionExecutor):
+    """Runs statements on the connection of an open transaction, and loads many rows at once."""
+
+    def __init__(
+        self,
+        transaction: LoadingTransaction,
+        backend: Backend,
+        location: str,
+        translated: translated,
+    ) -> None:
+        """Make an executor; see `StoreExecutor.loading`."""
+        super().__init__(transaction, backend, location, translated)
+        self._loading = transaction
+
+    async def load(self, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        """Load many rows into a table.
+
+        Whatever fails, a refused value too, the transaction can only be rolled back: what came
+        before is in it already.
+
+        Args:
+            table: The table.
+            rows: Its rows, with a value for every column in the order of the table. They are taken
+                as they are needed.
+
+        Returns:
+            How many rows there were.
+        """
+        async with self._statement(forgiven=()):
+            return await self._loading.load(table, rows)
 
 
 def _raise_explained(error: CommitError, backend: Backend, location: str) -> NoReturn:

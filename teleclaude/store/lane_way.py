@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from teleclaude.backends import LaneConnection, LaneTransaction, StatementLane
     from teleclaude.store.prepared import Prepared, Preparer
-    from teleclaude.store.ways import Parameters, Row, TransactionStatements, Way
+    from teleclaude.store.ways import (
+        LoadingTransaction,
+        Parameters,
+        Row,
+        TransactionStatements,
+        Way,
+    )
 
 T = TypeVar("T")
 
@@ -64,6 +70,10 @@ class LaneWay:
     async def begin(self) -> OpenLaneTransaction:
         """Open a transaction."""
         return OpenLaneTransaction(await self._lane.begin(), self._preparer)
+
+    async def begin_loading(self) -> LoadingTransaction:
+        """Open a transaction of the engine's."""
+        return await self._engine.begin_loading()
 
     async def run(self, work: Callable[[TransactionStatements], Coroutine[Any, Any, T]]) -> T:
         """Run work in a transaction."""

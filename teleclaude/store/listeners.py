@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import Listener
-from teleclaude.store.values import check_instant
+from teleclaude.store.values import check_instant, moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -161,8 +161,11 @@ class Listeners:
 
         Args:
             older_than: How long is too long.
+
+        Raises:
+            InvalidValueError: That leads out of the years 1 to 9999.
         """
-        parameters = {"before": self._clock() - older_than}
+        parameters = {"before": moved(self._clock(), older_than, "age", back=True)}
         return sorted({row[0] for row in await self._executor.read(_STALE, parameters)})
 
     async def reset(self, target_session_id: str, at: datetime) -> int:

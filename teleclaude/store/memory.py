@@ -10,14 +10,16 @@ from uuid import uuid4
 from sqlalchemy import and_, bindparam, delete, insert, literal, or_, select
 
 from teleclaude.errors import InvalidValueError
+from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import ObservationRecord, SavedObservation, SummaryRecord
-from teleclaude.store.words import count_hits, index_text, parse_query
+from teleclaude.store.values import check_integer, check_limit, check_text
+from teleclaude.store.words import count_hits, parse_query, words_of_observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import BindParameter, ColumnElement, Select
+    from sqlalchemy import BindParameter, Column, ColumnElement, Select
 
     from teleclaude.backends import TextSearch
     from teleclaude.store.context import StoreContext
@@ -42,6 +44,11 @@ _LONGEST_TITLE: Final = 80
 _SENTENCE: Final = re.compile(r".*?[.!?](?=\s|$)")
 _CANDIDATES: Final = 1000
 """How many of the newest matches are compared for the best ones."""
+
+_READ_AT_ONCE: Final = 500
+"""Ids in one statement: engines limit the number of parameters."""
+
+_ID: Final = "memory_observations.id"
 
 _TABLE = metadata.tables["memory_observations"]
 _SUMMARIES = metadata.tables["memory_summaries"]
@@ -118,10 +125,12 @@ class Memory:
         if type not in TYPES:
             message = f"The type of an observation must be one of {', '.join(TYPES)}, not {type!r}."
             raise InvalidValueError(message)
-        shown = title or _title(text)
-        known, told = list(concepts), list(facts)
+        _text(text, _C.narrative)
+        shown = _text(title or _title(text), _C.title)
+        known = [_text(concept, _C.concepts) for concept in concepts]
+        told = [_text(fact, _C.facts) for fact in facts]
         now = self._clock()
-        row = {
+        row: dict[str, object] = {
             "project": project,
             "type": type,
             "title": shown,
@@ -132,9 +141,9 @@ class Memory:
             "created_at": now,
             "created_at_epoch": int(now.timestamp()),
             "identity_key": identity_key,
-            "search_text": index_text([shown, text, *told, *known]),
         }
-        row_id = await self._insert(_INSERT, project, row)
+        row["search_text"] = words_of_observation(row)
+        row_id = await self._insert(_INSERT, project, checked(_TABLE, row))
         return SavedObservation(row_id, shown, project)
 
     async def save_summary(  # noqa: PLR0913 - so has a summary
@@ -171,7 +180,7 @@ class Memory:
             "created_at": now,
             "created_at_epoch": int(now.timestamp()),
         }
-        return await self._insert(_INSERT_SUMMARY, project, row)
+        return await self._insert(_INSERT_SUMMARY, project, checked(_SUMMARIES, row))
 
     async def get(
         self, ids: Iterable[int], project: str | None = None
@@ -185,11 +194,13 @@ class Memory:
         Returns:
             The observations, newest first.
         """
-        parameters: dict[str, object] = {"ids_": list(ids)}
-        if project is None:
-            return _records(await self._executor.read(_GET, parameters))
-        parameters["project_"] = project
-        return _records(await self._executor.read(_GET_OF_PROJECT, parameters))
+        wanted = list(dict.fromkeys(check_integer(row_id, _ID) for row_id in ids))
+        statement = _GET if project is None else _GET_OF_PROJECT
+        found: list[ObservationRecord] = []
+        for start in range(0, len(wanted), _READ_AT_ONCE):
+            parameters = {"ids_": wanted[start : start + _READ_AT_ONCE], "project_": project}
+            found += _records(await self._executor.read(statement, parameters))
+        return sorted(found, key=lambda row: (row.created_at_epoch, row.id), reverse=True)
 
     async def recent(self, project: str, limit: int) -> Sequence[ObservationRecord]:
         """Give the newest observations of a project, newest first.
@@ -197,8 +208,11 @@ class Memory:
         Args:
             project: The project.
             limit: How many at most.
+
+        Raises:
+            InvalidValueError: The limit is no positive integer.
         """
-        parameters = {"project_": project, "limit_": limit}
+        parameters = {"project_": project, "limit_": check_limit(limit)}
         return _records(await self._executor.read(_RECENT, parameters))
 
     async def recent_summaries(self, project: str, limit: int) -> Sequence[SummaryRecord]:
@@ -207,8 +221,11 @@ class Memory:
         Args:
             project: The project.
             limit: How many at most.
+
+        Raises:
+            InvalidValueError: The limit is no positive integer.
         """
-        parameters = {"project_": project, "limit_": limit}
+        parameters = {"project_": project, "limit_": check_limit(limit)}
         rows = await self._executor.read(_RECENT_SUMMARIES, parameters)
         return [SummaryRecord._make(row) for row in rows]
 
@@ -244,7 +261,11 @@ class Memory:
 
         Returns:
             The observations, best first, then newest.
+
+        Raises:
+            InvalidValueError: The limit is no positive integer.
         """
+        check_limit(limit)
         wanted = parse_query(query)
         if not wanted.words:
             return []
@@ -271,7 +292,12 @@ class Memory:
 
         Returns:
             The observations in time order, each once; none when there is no such anchor.
+
+        Raises:
+            InvalidValueError: A number of observations is no integer, or negative.
         """
+        check_limit(before, "number of earlier observations", least=0)
+        check_limit(after, "number of later observations", least=0)
         rows = await self._executor.read(_ANCHOR, {"id_": anchor_id})
         if not rows:
             return []
@@ -323,8 +349,9 @@ class Memory:
 def _around(of_project: bool) -> tuple[Select[Any], Select[Any]]:  # noqa: FBT001
     epoch: BindParameter[int] = bindparam("epoch_")
     row_id: BindParameter[int] = bindparam("id_")
-    earlier = or_(_C.created_at_epoch < epoch, and_(_C.created_at_epoch == epoch, _C.id < row_id))
-    later = or_(_C.created_at_epoch > epoch, and_(_C.created_at_epoch == epoch, _C.id > row_id))
+    # The first condition follows from the second, but it is what an index can look for.
+    earlier = and_(_C.created_at_epoch <= epoch, or_(_C.created_at_epoch < epoch, _C.id < row_id))
+    later = and_(_C.created_at_epoch >= epoch, or_(_C.created_at_epoch > epoch, _C.id > row_id))
     project = [_OF_PROJECT] if of_project else []
     limit: BindParameter[int] = bindparam("limit_")
     return (
@@ -358,6 +385,10 @@ def _rank(query: Query, row: Row) -> tuple[int, int, int]:
 
 def _records(rows: Iterable[Row]) -> list[ObservationRecord]:
     return [ObservationRecord._make(row) for row in rows]
+
+
+def _text(value: object, column: Column[Any]) -> str:
+    return check_text(value, f"{_TABLE.name}.{column.name}")
 
 
 def _title(text: str) -> str:

@@ -19,7 +19,7 @@ from teleclaude.store import outbox_statements as statements
 from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import HookEvent, Notification, OutboxStats, Webhook
-from teleclaude.store.values import check_instant
+from teleclaude.store.values import check_instant, check_limit, moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,7 +101,7 @@ def _kind(
         claimed_by_token=statements.claimed_by_token(table),
         still_claimed=statements.still_claimed(table),
         delivered=_settlement(statements.delivered(table), table),
-        failed=_settlement(statements.failed(table), table),
+        failed=_settlement(statements.failed(table, in_order_of), table),
         peek=statements.peek(table, in_order_of),
         stats=statements.stats(table, in_order_of),
         dead=statements.dead(table),
@@ -140,13 +140,15 @@ class Outbox(Generic[R]):
             The rows, oldest first. Give them to `delivered` or `failed`.
 
         Raises:
-            InvalidValueError: The limit or the lease is not positive.
+            InvalidValueError: The limit is no positive integer, or the lease is not positive or
+                leads beyond the year 9999.
         """
         now = self._clock()
-        _check_positive("limit", limit)
-        _check_positive("lease in seconds", lease.total_seconds())
+        check_limit(limit)
+        until = moved(now, lease, "lease")
+        _check_lease(lease)
         token = uuid4().hex
-        claim = {"token_": token, "now_": now, "until_": now + lease}
+        claim = {"token_": token, "now_": now, "until_": until}
         found = {"now_": now, "limit_": limit}
         if self._dialect.update_returning:
             rows = (await self._executor.write(self._kind.claim, {**claim, **found})).rows
@@ -200,6 +202,10 @@ class Outbox(Generic[R]):
 
         Returns:
             Whether it counted: `False` when the claim was lost in the meantime.
+
+        Raises:
+            InvalidValueError: The number of attempts is no positive integer, or another value
+                cannot be stored.
         """
         settled = await self.failed_many([claim], error, retry_at, max_attempts=max_attempts)
         return claim.id in settled
@@ -221,7 +227,7 @@ class Outbox(Generic[R]):
             "now_": self._clock(),
             "error_": error,
             "retry_at_": check_instant(retry_at, f"{self._kind.table.name}.next_attempt_at"),
-            "attempts_": max_attempts,
+            "attempts_": check_limit(max_attempts, "number of attempts"),
         }
         return await self._settle(self._kind.failed, claims, values)
 
@@ -231,7 +237,7 @@ class Outbox(Generic[R]):
         Args:
             limit: How many at most.
         """
-        _check_positive("limit", limit)
+        check_limit(limit)
         parameters = {"now_": self._clock(), "limit_": limit}
         return self._records(await self._executor.read(self._kind.peek, parameters))
 
@@ -250,7 +256,7 @@ class Outbox(Generic[R]):
         Args:
             limit: How many at most.
         """
-        _check_positive("limit", limit)
+        check_limit(limit)
         return self._records(await self._executor.read(self._kind.dead, {"limit_": limit}))
 
     async def requeue(self, row_id: int) -> bool:
@@ -273,8 +279,12 @@ class Outbox(Generic[R]):
 
         Returns:
             How many were deleted.
+
+        Raises:
+            InvalidValueError: The age leads out of the years 1 to 9999.
         """
-        parameters = {"before_": self._clock() - older_than, "limit_": _PRUNED_AT_ONCE}
+        before = moved(self._clock(), older_than, "age", back=True)
+        parameters = {"before_": before, "limit_": _PRUNED_AT_ONCE}
         total = 0
         while True:
             deleted = (await self._executor.write(self._kind.prune, parameters)).rowcount
@@ -303,7 +313,8 @@ class Outbox(Generic[R]):
         settled: set[int] = set()
         for token, ids in _batches(claims):
             parameters = {**values, "token_": token, "ids_": ids}
-            settled |= await self._settle_batch(settlement, parameters)
+            # What was given back with them was not asked for.
+            settled |= (await self._settle_batch(settlement, parameters)).intersection(ids)
         return frozenset(settled)
 
     async def _settle_batch(
@@ -329,6 +340,9 @@ class HookOutbox(Outbox[HookEvent]):
     """Hook events of agents.
 
     The events of one session are handed out strictly in their order, and to one claimer at a time.
+    A claim may give several: they must be handled one after another. When one of them fails and is
+    to be tried again, those behind it are given back: to report them as delivered does not count,
+    and they are handed out again after it.
     """
 
     def __init__(self, context: StoreContext) -> None:
@@ -425,11 +439,13 @@ def _batches(claims: Iterable[Claimed]) -> Iterable[tuple[str, list[int]]]:
             raise InvalidValueError(message)
         by_token[claim.claim_token].append(claim.id)
     for token, ids in by_token.items():
+        # The last of a queue first: a failure gives back what is claimed behind it.
+        ids.sort(reverse=True)
         for start in range(0, len(ids), _SETTLED_AT_ONCE):
             yield token, ids[start : start + _SETTLED_AT_ONCE]
 
 
-def _check_positive(name: str, value: float) -> None:
-    if value <= 0:
-        message = f"The {name} must be greater than 0, not {value}."
+def _check_lease(lease: timedelta) -> None:
+    if (seconds := lease.total_seconds()) <= 0:
+        message = f"The lease in seconds must be greater than 0, not {seconds}."
         raise InvalidValueError(message)

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, case, delete, exists, func, not_, null, or_, select, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Delete, FromClause, Select, Table, Update
@@ -91,24 +104,27 @@ def delivered(table: Table) -> Update:
     )
 
 
-def failed(table: Table) -> Update:
+def failed(table: Table, in_order_of: str | None) -> Update:
     """Settle the rows `ids_` of `token_` as failed: try again at `retry_at_`, or give up.
 
-    A row is given up when it has been attempted `attempts_` times.
+    A row is given up when it has been attempted `attempts_` times. Where rows are in queues, what
+    `token_` has behind a row that will be tried again is given back, and its ids come back too:
+    otherwise it could be delivered first.
     """
-    is_last = table.c.attempt_count + 1 >= bindparam("attempts_")
-    now = bindparam("now_", type_=table.c.dead_at.type)
-    status = case((is_last, DEAD), else_=PENDING)
+    failure = _failure(table)
+    if in_order_of is None:
+        return update(table).where(_still_claimed(table)).values(**failure)
+    behind = _held_behind(table, in_order_of)
+    settled = union_all(select(table.c.id).where(_still_claimed(table)), behind).subquery()
+    given_back = _given_back(table)
+    failing = table.c.id.in_(bindparam("ids_", expanding=True))
+    values = {name: case((failing, failure[name]), else_=given_back[name]) for name in given_back}
+    # The token once more: meanwhile somebody else may have claimed a row that was found.
+    still_mine = table.c.claim_token == bindparam("token_")
     return (
         update(table)
-        .where(_still_claimed(table))
-        .values(
-            **_released(table, status),
-            attempt_count=table.c.attempt_count + 1,
-            last_error=bindparam("error_"),
-            next_attempt_at=bindparam("retry_at_"),
-            dead_at=case((is_last, now), else_=null()),
-        )
+        .where(table.c.id.in_(select(settled.c.id)), still_mine)
+        .values(**{**failure, **values})
     )
 
 
@@ -222,14 +238,49 @@ def _claim_where(table: Table, condition: ColumnElement[bool]) -> Update:
     )
 
 
-def _still_claimed(table: Table) -> ColumnElement[bool]:
-    mine: ColumnElement[bool] = table.c.id.in_(bindparam("ids_", expanding=True))
-    return and_(mine, table.c.claim_token == bindparam("token_"))
+def _still_claimed(rows: FromClause) -> ColumnElement[bool]:
+    mine: ColumnElement[bool] = rows.c.id.in_(bindparam("ids_", expanding=True))
+    return and_(mine, rows.c.claim_token == bindparam("token_"))
 
 
 def _released(table: Table, status: object) -> dict[str, Any]:
     values: dict[str, Any] = {"claim_token": null(), "locked_at": null()}
     return {**values, "status": status} if "status" in table.c else values
+
+
+def _failure(table: Table) -> dict[str, Any]:
+    is_last = table.c.attempt_count + 1 >= bindparam("attempts_")
+    now = bindparam("now_", type_=table.c.dead_at.type)
+    return {
+        **_released(table, case((is_last, DEAD), else_=PENDING)),
+        "attempt_count": table.c.attempt_count + 1,
+        "last_error": bindparam("error_", type_=table.c.last_error.type),
+        "next_attempt_at": bindparam("retry_at_", type_=table.c.next_attempt_at.type),
+        "dead_at": case((is_last, now), else_=null()),
+    }
+
+
+def _held_behind(table: Table, in_order_of: str) -> Select[Any]:
+    """Give the ids of what `token_` has behind those of the rows `ids_` that are tried again."""
+    first, behind = table.alias("first"), table.alias("behind")
+    is_retried = first.c.attempt_count + 1 < bindparam("attempts_")
+    return (
+        select(behind.c.id)
+        .join(first, first.c[in_order_of] == behind.c[in_order_of])
+        .where(_still_claimed(first), is_retried)
+        .where(_pending(behind), behind.c.claim_token == bindparam("token_"))
+        .where(behind.c.id > first.c.id)
+    )
+
+
+def _given_back(table: Table) -> dict[str, Any]:
+    values = {
+        "attempt_count": table.c.attempt_count,
+        "last_error": table.c.last_error,
+        "next_attempt_at": bindparam("now_", type_=table.c.next_attempt_at.type),
+        "dead_at": table.c.dead_at,
+    }
+    return {**values, "status": PENDING} if "status" in table.c else values
 
 
 def _count(table: Table, condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -13,12 +13,13 @@ from teleclaude.errors import ConflictError, InvalidValueError, NotFoundError
 from teleclaude.store.columns import changed, checked, column
 from teleclaude.store.models import Session, metadata
 from teleclaude.store.records import SessionRecord
-from teleclaude.store.values import check_text
+from teleclaude.store.types import JsonDocument
+from teleclaude.store.values import check_text, dump_document, writes_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Select, Update
+    from sqlalchemy import Column, ColumnElement, Select, Update
 
     from teleclaude.store.context import StoreContext
     from teleclaude.store.executor import Executor
@@ -210,9 +211,26 @@ class Sessions:
         target = column(_TABLE, field)
         if value is None:
             return None
+        if isinstance(target.type, JsonDocument):
+            return await self._find_by_document(target, value, include_initializing)
         statement = _find_statement(target.name, include_initializing)
         rows = await self._executor.read(statement, {"value": value})
         return SessionRecord._make(rows[0]) if rows else None
+
+    async def _find_by_document(
+        self,
+        target: Column[object],
+        value: object,
+        include_initializing: bool,  # noqa: FBT001
+    ) -> SessionRecord | None:
+        # Compared here and not in the database: 1 and 1.0 are two documents, but not for an engine
+        # that compares numbers as numbers.
+        where = f"{_TABLE.name}.{target.name}"
+        wanted = dump_document(value, where)
+        rows = await self._executor.read(_document_statement(target.name, include_initializing))
+        found = (row[0] for row in rows if writes_as(row[1], wanted, where))
+        session_id = next(found, None)
+        return None if session_id is None else await self.get(session_id)
 
     async def list(
         self,
@@ -395,15 +413,26 @@ def _field_statement(name: str) -> Select[Any]:
     return select(_C[name]).where(_BY_ID)
 
 
+def _findable(include_initializing: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001
+    is_active = [] if include_initializing else [_C.lifecycle_status == ACTIVE]
+    return [_C.closed_at.is_(None), *is_active]
+
+
+@cache
+def _document_statement(name: str, include_initializing: bool) -> Select[Any]:  # noqa: FBT001
+    conditions = [_C[name].is_not(None), *_findable(include_initializing)]
+    return select(_C.session_id, _C[name]).where(*conditions).order_by(*_NEWEST_FIRST)
+
+
 @cache
 def _find_statement(name: str, include_initializing: bool) -> Select[Any]:  # noqa: FBT001
-    conditions: list[ColumnElement[bool]] = [
-        _C[name] == bindparam("value"),
-        _C.closed_at.is_(None),
-    ]
-    if not include_initializing:
-        conditions.append(_C.lifecycle_status == ACTIVE)
-    return select(_TABLE).where(*conditions).order_by(*_NEWEST_FIRST).limit(1)
+    found = _C[name] == bindparam("value")
+    return (
+        select(_TABLE)
+        .where(found, *_findable(include_initializing))
+        .order_by(*_NEWEST_FIRST)
+        .limit(1)
+    )
 
 
 @cache

@@ -11,21 +11,30 @@ do.
 
 from __future__ import annotations
 
+import re
+import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from sqlalchemy import BigInteger, Boolean, Dialect, MetaData, String, Text, TypeDecorator
 
 from teleclaude.backends import LogicalType
 from teleclaude.backends.backend import column_type
 from teleclaude.store import values
+from teleclaude.store.values import INT64_MAX, INT64_MIN, MAX_KEY_BYTES, DumpedDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.types import TypeEngine
 
     Processor: TypeAlias = Callable[[Any], Any]
+
+
+_UTF8_BYTES: Final = 4
+"""Bytes of a character in UTF-8, at most."""
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class _Logical(TypeDecorator[Any]):
@@ -56,6 +65,27 @@ class _Logical(TypeDecorator[Any]):
 
         return process
 
+    def bind_many(self, values: Sequence[object]) -> Sequence[object]:
+        """Bind the values of many rows, as `bind_processor` would bind each of them.
+
+        What can be said of all of them at once is not asked of each.
+
+        Args:
+            values: The values, some of them perhaps `None`.
+
+        Returns:
+            What the driver takes.
+        """
+        given = [value for value in values if value is not None]
+        if self._are_bound(given):
+            return values
+        check = self._check
+        return [None if value is None else check(value) for value in values]
+
+    def _are_bound(self, values: Sequence[Any]) -> bool:
+        """Say whether all values are certainly as they would be bound."""
+        return not values
+
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Give what the driver gives."""
         del dialect, coltype
@@ -77,6 +107,14 @@ class LongText(_Logical):
         limit = engine_type.length if isinstance(engine_type, String) else None
         return values.check_text(value, self.where, limit)
 
+    def _are_bound(self, values: Sequence[Any]) -> bool:
+        engine_type = self.impl_instance
+        limit = engine_type.length if isinstance(engine_type, String) else None
+        if not _all_of(values, str) or _longest(values) > (sys.maxsize if limit is None else limit):
+            return False
+        text = "".join(values)
+        return "\x00" not in text and (text.isascii() or not _SURROGATE.search(text))
+
 
 class Key(LongText):
     """Text that is compared, indexed and joined on; compares by code point.
@@ -90,6 +128,9 @@ class Key(LongText):
     def _check(self, value: object) -> object:
         return values.check_key(super()._check(value), self.where)
 
+    def _are_bound(self, values: Sequence[Any]) -> bool:
+        return super()._are_bound(values) and _longest(values) * _UTF8_BYTES <= MAX_KEY_BYTES
+
 
 class BigInt(_Logical):
     """A 64-bit integer."""
@@ -100,6 +141,11 @@ class BigInt(_Logical):
 
     def _check(self, value: object) -> object:
         return values.check_integer(value, self.where)
+
+    def _are_bound(self, values: Sequence[Any]) -> bool:
+        return not values or (
+            _all_of(values, int) and min(values) >= INT64_MIN and max(values) <= INT64_MAX
+        )
 
 
 class SurrogateKey(BigInt):
@@ -118,6 +164,9 @@ class Flag(_Logical):
 
     def _check(self, value: object) -> object:
         return values.check_flag(value, self.where)
+
+    def _are_bound(self, values: Sequence[Any]) -> bool:
+        return _all_of(values, bool)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Turn stored integers back into booleans."""
@@ -143,6 +192,11 @@ class UtcDateTime(_Logical):
     def _check(self, value: object) -> object:
         instant = values.check_instant(value, self.where)
         return values.format_instant(instant) if self._is_text else instant
+
+    def _are_bound(self, values: Sequence[Any]) -> bool:
+        if self._is_text or not _all_of(values, datetime):
+            return not values
+        return {value.tzinfo for value in values} <= {UTC}
 
     @property
     def _is_text(self) -> bool:
@@ -181,6 +235,9 @@ class JsonDocument(_Logical):
     def _check(self, value: object) -> object:
         return values.dump_document(value, self.where)
 
+    def _are_bound(self, values: Sequence[Any]) -> bool:
+        return _all_of(values, DumpedDocument)
+
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Parse text; a driver that parses JSON itself has done it already."""
         del dialect, coltype
@@ -192,6 +249,14 @@ class JsonDocument(_Logical):
             return values.load_document(value, where) if isinstance(value, str) else value
 
         return process
+
+
+def _all_of(given: Sequence[object], kind: type) -> bool:
+    return set(map(type, given)) <= {kind}
+
+
+def _longest(texts: Sequence[str]) -> int:
+    return max(map(len, texts), default=0)
 
 
 def label_columns(metadata: MetaData) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from teleclaude.errors import InvalidValueError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Document: TypeAlias = dict[str, object] | list[object]
 """A JSON object or array, as the store takes and gives it."""
@@ -21,15 +25,42 @@ MAX_KEY_BYTES: Final = 1000
 """The most bytes a key has in UTF-8. Two of them, in one index entry, must fit the smallest limit
 of the engines known: 2704 bytes, a third of a page of PostgreSQL's B-tree."""
 
+MAX_DEPTH: Final = 100
+"""How many objects and arrays may be inside one another. Without a limit of its own, a document
+would be refused by whatever gives up first: Python's stack, which is differently deep each time, or
+an engine; MySQL for one stores no more than this."""
+
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
+
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+_TOO_DEEP: Final = f"it is nested more than {MAX_DEPTH} levels deep"
+
+_MARK: Final = token_hex(8)
+"""Stands between documents that are written together. Nobody who writes one can know it."""
+
+_BETWEEN: Final = f',"{_MARK}",'
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _EXPONENT: Final = re.compile(_STRING + r"|-?\d+(?:\.\d+)?e\+\d+")
 _NEGATIVE_ZERO: Final = re.compile(_STRING + r"|-0\.0(?!\d)")
 _LONG_INTEGER: Final = re.compile(_STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])")
-_MANY_DIGITS: Final = re.compile(r"\d{19}")
+_BRACKET: Final = re.compile(_STRING + r"|[\[\]{}]")
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS: Final = b"0" * 19
+_LOOK_CLOSER: Final = (rb"\u0000", b"-0.0", b"e+")
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class DumpedDocument(str):
+    """JSON text that `dump_document` wrote, and takes in the place of the document.
+
+    For whoever needs the text for something else as well.
+    """
+
+    __slots__ = ()
 
 
 def invalid(where: str, reason: str) -> InvalidValueError:
@@ -39,7 +70,7 @@ def invalid(where: str, reason: str) -> InvalidValueError:
         where: The column as `table.column`.
         reason: What is wrong, continuing "the value for <where> ...".
     """
-    return InvalidValueError(f"The value for {where} {reason}.")
+    return InvalidValueError(f"The value for {where} {reason}.", reason=reason)
 
 
 def check_text(value: object, where: str, max_length: int | None = None) -> str:
@@ -111,6 +142,36 @@ def check_integer(value: object, where: str) -> int:
     return value
 
 
+def check_limit(value: object, name: str = "limit", *, least: int = 1) -> int:
+    """Accept a number of rows.
+
+    Engines read others differently: a negative one is no limit for SQLite and an error for
+    PostgreSQL, and text or a fraction may or may not be taken for the integer it looks like.
+
+    Args:
+        value: The value to check.
+        name: What the caller calls it, for the error.
+        least: The least number that makes sense.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidValueError: It is not an integer, less than that, or does not fit into 64 bits.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        message = f"The {name} must be an integer, not {type(value).__name__}."
+        raise InvalidValueError(message)
+    if value < least:
+        wanted = f"greater than {least - 1}" if least else "0 or more"
+        message = f"The {name} must be {wanted}, not {value}."
+        raise InvalidValueError(message)
+    if value > INT64_MAX:
+        message = f"The {name} does not fit into 64 bits."
+        raise InvalidValueError(message)
+    return value
+
+
 def check_flag(value: object, where: str) -> bool:
     """Accept `True` or `False` and nothing that merely looks like it.
 
@@ -158,6 +219,32 @@ def check_instant(value: object, where: str) -> datetime:
         raise invalid(where, "lies outside the years 1 to 9999 in UTC") from None
 
 
+def moved(instant: datetime, by: object, name: str, *, back: bool = False) -> datetime:
+    """Give the instant that is later by a duration.
+
+    Args:
+        instant: Where to start.
+        by: How much later, a `timedelta`.
+        name: What the caller calls the duration, for the error.
+        back: Earlier instead of later.
+
+    Returns:
+        The instant in UTC.
+
+    Raises:
+        InvalidValueError: It is no duration, or leads out of the years 1 to 9999.
+    """
+    if not isinstance(by, timedelta):
+        message = f"The {name} must be a timedelta, not {type(by).__name__}."
+        raise InvalidValueError(message)
+    try:
+        start = instant.astimezone(UTC)  # where clocks change, so many hours later is another time
+        return start - by if back else start + by
+    except OverflowError:
+        message = f"The {name} leads out of the years 1 to 9999."
+        raise InvalidValueError(message) from None
+
+
 def format_instant(value: datetime) -> str:
     """Write a UTC instant as text of fixed width, so that text order is time order."""
     return value.isoformat(timespec="microseconds")
@@ -200,7 +287,7 @@ def dump_document(value: object, where: str) -> str:
     come back as an integer.
 
     Args:
-        value: A `dict` or `list` of JSON values.
+        value: A `dict` or `list` of JSON values, or what became of one.
         where: The column as `table.column`, for the error.
 
     Returns:
@@ -208,26 +295,79 @@ def dump_document(value: object, where: str) -> str:
 
     Raises:
         InvalidValueError: It is no object or array, or holds something that JSON or an engine
-            cannot keep: NaN, infinity, NUL characters, lone surrogates, integers beyond 64 bits.
+            cannot keep: NaN, infinity, NUL characters, lone surrogates, integers beyond 64 bits,
+            more than `MAX_DEPTH` levels.
     """
+    if isinstance(value, DumpedDocument):
+        return value
     if not isinstance(value, (dict, list)):
         raise invalid(where, f"must be a JSON object or array, not {type(value).__name__}")
     try:
-        text = json.dumps(
-            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        )
-        text.encode()
+        text = _ENCODER.encode(value)
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         raise invalid(where, "contains a lone surrogate, which cannot be stored") from None
     except (TypeError, ValueError, RecursionError) as error:
         raise invalid(where, f"is not a JSON document: {_first_sentence(error)}") from None
+    if _is_too_deep(text):
+        raise invalid(where, f"is not a JSON document: {_TOO_DEEP}")
     if r"\u0000" in text and _ESCAPED_NUL.search(text):
         raise invalid(where, "contains a NUL character, which cannot be stored")
-    if _MANY_DIGITS.search(text) and not all(map(_fits, _LONG_INTEGER.findall(text))):
+    if _has_many_digits(text.encode()) and not all(map(_fits, _LONG_INTEGER.findall(text))):
         raise invalid(where, "contains an integer that does not fit into 64 bits")
     if "-0.0" in text:
         text = _NEGATIVE_ZERO.sub(_without_sign, text)
     return _EXPONENT.sub(_without_exponent, text) if "e+" in text else text
+
+
+def writes_as(document: object, text: str, where: str) -> bool:
+    """Say whether a stored document is the one that `dump_document` wrote as this text.
+
+    Args:
+        document: The stored document.
+        text: JSON text.
+        where: The column as `table.column`.
+    """
+    try:
+        return dump_document(document, where) == text
+    except InvalidValueError:
+        return False  # something else than TeleClaude wrote it, and it is something else
+
+
+def dump_documents(documents: Sequence[object], where: str) -> list[DumpedDocument]:
+    """Write many documents as `dump_document` writes each of them.
+
+    Mostly there is nothing about them that needs a closer look, which is found out for all at once.
+
+    Args:
+        documents: The documents.
+        where: The column as `table.column`, for the error.
+
+    Returns:
+        JSON texts.
+
+    Raises:
+        InvalidValueError: As for `dump_document`.
+    """
+    if documents and set(map(type, documents)) <= {dict, list}:
+        text = _dump_together(documents)
+        texts = [] if text is None else text.split(_BETWEEN)
+        if texts and not any(map(_is_too_deep, texts)):
+            return list(map(DumpedDocument, texts))
+    return [DumpedDocument(dump_document(document, where)) for document in documents]
+
+
+def _dump_together(documents: Sequence[object]) -> str | None:
+    marked = [part for document in documents for part in (document, _MARK)]
+    try:
+        text = _ENCODER.encode(marked)
+        encoded = text.encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if _has_many_digits(encoded) or any(sign in encoded for sign in _LOOK_CLOSER):
+        return None
+    return text[1 : -len(_BETWEEN)]  # it ends in a mark and a bracket
 
 
 def load_document(text: str, where: str) -> Document:
@@ -252,6 +392,22 @@ def _unreadable(where: str, expected: str) -> StoreError:
     return StoreError(message, hint="Something else than TeleClaude wrote it; correct it by hand.")
 
 
+def _is_too_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False  # as almost always, and quickly seen
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def _has_many_digits(text: bytes) -> bool:
+    # A regular expression would take as long as writing the document.
+    return _MANY_DIGITS in text.translate(_DIGITS)
+
+
 def _fits(token: str) -> bool:
     return token.startswith('"') or INT64_MIN <= int(token) <= INT64_MAX
 
@@ -266,4 +422,4 @@ def _without_sign(match: re.Match[str]) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return _TOO_DEEP if isinstance(error, RecursionError) else str(error)

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from teleclaude.store.columns import checked
 from teleclaude.store.models import metadata
 from teleclaude.store.records import Voice
+from teleclaude.store.values import moved
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -69,6 +70,9 @@ class Voices:
 
         Returns:
             How many were deleted.
+
+        Raises:
+            InvalidValueError: The age leads out of the years 1 to 9999.
         """
-        parameters = {"before": self._clock() - age}
+        parameters = {"before": moved(self._clock(), age, "age", back=True)}
         return (await self._executor.write(_DELETE_OLD, parameters)).rowcount

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, Table
 
     Parameters: TypeAlias = Mapping[str, object]
     Row: TypeAlias = Sequence[Any]
@@ -71,6 +71,14 @@ class Transaction(TransactionStatements, Protocol):
         ...
 
 
+class LoadingTransaction(Transaction, Protocol):
+    """An open transaction on a connection of the backend's engine."""
+
+    async def load(self, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        """Load many rows into a table, and say how many there were."""
+        ...
+
+
 class Way(Statements, Protocol):
     """A way to the database; its statements run by themselves."""
 
@@ -81,6 +89,10 @@ class Way(Statements, Protocol):
 
     async def begin(self) -> Transaction:
         """Open a transaction."""
+        ...
+
+    async def begin_loading(self) -> LoadingTransaction:
+        """Open a transaction that can load many rows at once."""
         ...
 
     async def run(self, work: Callable[[TransactionStatements], Coroutine[Any, Any, T]]) -> T:

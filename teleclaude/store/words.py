@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from teleclaude.backends import SearchWord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_WORD: Final = 100
 """Characters of a word that count; engines limit how long an index entry can be."""
@@ -51,9 +51,14 @@ def split_words(text: str) -> list[str]:
     Returns:
         The words in their order; each at most `MAX_WORD` characters.
     """
+    return [word[:MAX_WORD] for word in _WORD.findall(_plain(text))]
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
-    return [word[:MAX_WORD] for word in _WORD.findall(plain)]
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
 
 def index_text(fields: Iterable[str | None]) -> str:
@@ -65,6 +70,18 @@ def index_text(fields: Iterable[str | None]) -> str:
     parts = [" ".join(split_words(field)) for field in fields if field]
     text = f" {_FIELD_END} ".join(part for part in parts if part)
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT].rpartition(" ")[0]
+
+
+def words_of_observation(row: Mapping[str, object]) -> str:
+    """Write what is indexed for an observation.
+
+    Args:
+        row: Its columns; those that are missing have no words.
+    """
+    lists = (row.get("facts"), row.get("concepts"))
+    items = [item for values in lists if isinstance(values, list) for item in values]
+    texts = [*(row.get(name) for name in ("title", "subtitle", "narrative")), *items]
+    return index_text(None if text is None else str(text) for text in texts)
 
 
 def parse_query(text: str) -> Query:

@@ -22,6 +22,8 @@ ABILITIES: Final[Mapping[str, Callable[[Backend], bool]]] = {
     "connections": lambda backend: not backend.capabilities.in_process,
     "lock holder": lambda backend: backend.implements("teleclaude_lock_holder"),
     "backup": lambda backend: backend.implements("teleclaude_backup"),
+    "id counter": lambda backend: backend.implements("teleclaude_id_counter"),
+    "snapshot": lambda backend: backend.implements("teleclaude_snapshot"),
     "text search": lambda backend: backend.implements("teleclaude_text_search"),
 }
 """What not every backend can do: a name, and how to find out."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Executable
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from teleclaude.backends import Backend
     from teleclaude.config import Config
@@ -89,6 +90,7 @@ def conformance(request: pytest.FixtureRequest, backend: Backend) -> None:
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the home directory and the variables of whoever runs the tests out of them."""
     for name in tuple(os.environ):
+        # What configures TeleClaude: TELECLAUDE_DATABASE__*, _DB_PATH, _DAEMON__*; not the tests'.
         if name.startswith(("TELECLAUDE_D", "TELECLAUDE_CONFIG")):
             monkeypatch.delenv(name)
     home = tmp_path / "home"
@@ -126,6 +128,14 @@ def migrated_config(
 def execute(databases: Databases, database_settings: Section) -> Execute:
     """Give a function that runs statements beside the store."""
     return partial(databases_.execute, databases.load(database_settings))
+
+
+@async_fixture
+async def engine(migrated_config: Config) -> AsyncIterator[AsyncEngine]:
+    """An engine of the backend for a database at the newest revision, beside any store."""
+    engine = migrated_config.backend.create_engine(migrated_config.database)
+    yield engine
+    await stores_.dispose(engine)
 
 
 # --- the store ----------------------------------------------------------------------------------
@@ -228,7 +238,7 @@ async def open_schema(databases: Databases) -> AsyncIterator[OpenSchema]:
         def open_schema(config: Config, *versions: Path) -> Schema:
             databases.distrust(config)
             schema = schema_of(config, *versions)
-            stack.push_async_callback(schema.engine.dispose)
+            stack.push_async_callback(stores_.dispose, schema.engine)
             return schema
 
         yield open_schema

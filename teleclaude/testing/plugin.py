@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 KIT: Final = "teleclaude.testing.conformance"
 
 _PROPERTY: Final = "teleclaude_conformance"
+_UNKNOWN: Final = "an unknown backend"
+_DESELECTED: Final = "teleclaude_deselected"
 _DECLARED: Final = pytest.StashKey[bool]()
 
 
@@ -75,12 +77,16 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let a test of the kit fail that was skipped without a declaration."""
     report = yield
-    if report.skipped and _area(item) and not item.stash.get(_DECLARED, False):
+    area = _area(item)
+    if report.skipped and area and not item.stash.get(_DECLARED, False):
         report.outcome = "failed"
         report.longrepr = (
             f"{item.nodeid} is required and was skipped. Only what a backend declares absent, by a "
             "capability or by leaving out an optional hook, may be skipped."
         )
+    if report.failed and area and _PROPERTY not in dict(report.user_properties):
+        # It failed before the backend was known, in the author's fixture for example.
+        report.user_properties.append((_PROPERTY, (_UNKNOWN, area, item.name, None, ())))
     return report
 
 
@@ -90,6 +96,23 @@ class Report:
     def __init__(self) -> None:
         """Begin without results."""
         self._results: dict[str, Result] = defaultdict(Result)
+        self._deselected = 0
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Count tests of the kit that are left out."""
+        self._deselected += sum(_area(item) is not None for item in items)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tell the main process, if this is one of several, how many were left out."""
+        output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[_DESELECTED] = self._deselected
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear how many were left out; each process leaves out the same."""
+        output = getattr(node, "workeroutput", {})
+        self._deselected = max(self._deselected, output.get(_DESELECTED, 0))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the result of a phase of a test."""
@@ -109,13 +132,17 @@ class Report:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the report of each backend that was tested."""
+        early = self._results.pop(_UNKNOWN, None)
+        if early is not None and not self._results:
+            self._results[_UNKNOWN] = early
         for title, result in sorted(self._results.items()):
+            result.failed |= early.failed if early else set()
             terminalreporter.section(f"conformance of {title}", sep="-")
-            for line in _lines(result):
+            for line in _lines(result, self._deselected):
                 terminalreporter.write_line(line)
 
 
-def _lines(result: Result) -> Iterable[str]:
+def _lines(result: Result, deselected: int) -> Iterable[str]:
     for area, count in sorted(result.proven.items()):
         yield f"{area:<24} {count:>5} passed"
     for absent, count in sorted(result.absent.items()):
@@ -125,9 +152,11 @@ def _lines(result: Result) -> Iterable[str]:
     missing = sorted(_all_functions() - result.functions)
     if missing:
         yield f"not run: {len(missing)} of the tests, among them {missing[0]}"
+    if deselected:
+        yield f"deselected: {deselected} tests"
     if result.failed:
         yield f"NOT PROVEN: {len(result.failed)} tests failed."
-    elif missing:
+    elif missing or deselected:
         yield "NOT PROVEN: only a part of the tests was run."
     else:
         yield f"PROVEN: {result.proven.total()} tests in {len(result.proven)} areas passed."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from teleclaude.testing import tasks
@@ -54,20 +54,32 @@ class Process:
         return (await self._process.stderr.read()).decode()
 
 
-@asynccontextmanager
-async def store_process(task: str, *arguments: object) -> AsyncIterator[Process]:
+def store_process(task: str, *arguments: object) -> AbstractAsyncContextManager[Process]:
     """Run a function of `tasks` in a process; it is killed if it outlives the block.
 
     Args:
         task: The function's name.
         *arguments: Its arguments; they arrive as text.
 
+    Returns:
+        A context manager that yields the process.
+    """
+    # Without -P the source tree in the working directory would win over what is installed.
+    return python_process("-P", "-m", tasks.__name__, task, *arguments)
+
+
+@asynccontextmanager
+async def python_process(*arguments: object) -> AsyncIterator[Process]:
+    """Run Python in a process; it is killed if it outlives the block.
+
+    Args:
+        *arguments: Those of the interpreter; they arrive as text.
+
     Yields:
         The process.
     """
     pipe = asyncio.subprocess.PIPE
-    # Without -P the source tree in the working directory would win over what is installed.
-    command = (sys.executable, "-P", "-m", tasks.__name__, task, *map(str, arguments))
+    command = (sys.executable, *map(str, arguments))
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
     try:
         yield Process(process)

@@ -42,7 +42,6 @@ def _dump(connection: Connection, rows: bool) -> str:  # noqa: FBT001 - run_sync
             listed = found if isinstance(found, list) else [found]
             lines += sorted(f"  {thing}" for thing in listed)
         if rows:
-            lines += sorted(
-                f"  ROW {tuple(row)}" for row in connection.execute(text(f'SELECT * FROM "{name}"'))
-            )
+            statement = text(f"SELECT * FROM {connection.dialect.identifier_preparer.quote(name)}")
+            lines += sorted(f"  ROW {tuple(row)}" for row in connection.execute(statement))
     return "\n".join(lines)

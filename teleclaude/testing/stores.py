@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from teleclaude.store import Db
 
@@ -74,6 +75,17 @@ async def all_returned(db: Db) -> None:
         db: The store.
     """
     await until(lambda: not checked_out(db))
+
+
+async def dispose(engine: AsyncEngine) -> None:
+    """Dispose of an engine of which no connection may be in use.
+
+    Args:
+        engine: The engine.
+    """
+    used = int(engine.pool.checkedout())  # type: ignore[attr-defined]
+    await engine.dispose()
+    assert used == 0, f"{used} connections are still checked out"
 
 
 async def close(db: Db) -> None:

@@ -15,13 +15,15 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from teleclaude import Db, load_config
+from teleclaude import ConflictError, Db, load_config
 from teleclaude.migrations import Migrator
+from teleclaude.store import utc_now
 from teleclaude.store.models import metadata
 from teleclaude.testing.outboxes import LEASE, OUTBOXES
 
 if TYPE_CHECKING:
     from teleclaude.store.outbox import Outbox
+    from teleclaude.store.records import HookEvent
 
 _DELIVERING = 0.005
 """Seconds that it takes to deliver something, in which others get their share."""
@@ -116,6 +118,85 @@ async def hold_claims(config: str, name: str, limit: str) -> None:
         claims = await OUTBOXES[name].of(db).claim(int(limit), LEASE)
         say(json.dumps([claim.id for claim in claims]))
         await ready()
+
+
+async def report_late(config: str) -> None:
+    """Claim two rows of each outbox, wait until that is over, and print what reports count."""
+    answers = {}
+    async with _db(config) as db:
+        claims = {name: await outbox.of(db).claim(2, LEASE) for name, outbox in OUTBOXES.items()}
+        await ready()
+        for name, (one, other) in claims.items():
+            outbox = OUTBOXES[name].of(db)
+            delivered = await outbox.delivered(one)
+            answers[name] = [delivered, await outbox.failed(other, "late", utc_now())]
+    say(json.dumps(answers))
+
+
+async def stumble(config: str, seed: str) -> None:
+    """Let some tasks handle hook events, of which some fail at first, until all are delivered.
+
+    Prints for each report that counted: the event, its session, whether it was delivered, and from
+    when until when it was handled.
+    """
+    handled: list[tuple[object, ...]] = []
+    async with _db(config) as db:
+        await ready()
+
+        async def handle(event: HookEvent, *, succeeds: bool) -> None:
+            since = monotonic_ns()
+            await asyncio.sleep(0)
+            until = monotonic_ns()
+            if succeeds:
+                counted = await db.hook_outbox.delivered(event)
+            else:
+                counted = await db.hook_outbox.failed(event, "bad luck", utc_now())
+            if counted:
+                handled.append((event.id, event.session_id, succeeds, since, until))
+
+        async def work(task: str) -> None:
+            dice = random.Random(task)
+            while (events := await db.hook_outbox.claim(5, LEASE)) or await _more(db.hook_outbox):
+                for event in events:
+                    # An attempt in three, and no more than three in a row.
+                    await handle(event, succeeds=event.attempt_count > 2 or dice.random() > 1 / 3)
+
+        await asyncio.gather(*(work(f"{seed}-{number}") for number in range(3)))
+    say(json.dumps(handled))
+
+
+async def write_settings(config: str, name: str, tasks: str) -> None:
+    """Let some tasks write settings until a line is read, and print how often each could."""
+    turns = [0] * int(tasks)
+    async with _db(config) as db:
+        await ready()
+        stop = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
+
+        async def write(task: int) -> None:
+            while not stop.done():
+                turns[task] += 1
+                await db.settings.set(f"{name} {task}", str(turns[task]))
+
+        await asyncio.gather(*map(write, range(len(turns))))
+    say(json.dumps(turns))
+
+
+async def make_the_same(config: str, count: str) -> None:
+    """Create the same things as everybody else, and print which sessions were not there yet."""
+    answers = []
+    async with _db(config) as db:
+        await ready()
+        for name in map(str, range(int(count))):
+            try:
+                await db.sessions.create("mac", None, "api", session_id=name)
+            except ConflictError:
+                answers.append(False)
+            else:
+                answers.append(True)
+            await db.memory.save("text", project=name)
+            await db.memory.save_summary(name)
+            await db.settings.set(name, "value")
+    say(json.dumps(answers))
 
 
 async def register_listeners(config: str, count: str) -> None:

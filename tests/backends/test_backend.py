@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, text
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 TABLE = Table("things", MetaData(), Column("id", Text, primary_key=True))
 
@@ -70,6 +72,14 @@ def test_a_silent_backend_has_portable_answers() -> None:
     assert backend.classify_error(ValueError()) is ErrorKind.OTHER
     assert not backend.knows_lock_holder
     backend.prepare_storage(Settings())
+    assert backend.adopt(cast("Connection", object()), Settings()) is None
+
+
+def test_an_adoption_is_asked_for_with_connection_and_settings() -> None:
+    """The hook that recognises old databases gets what it looks at, and its answer comes back."""
+    backend = minimal(teleclaude_adopt=lambda connection, settings: (connection, settings.location))
+    connection = cast("Connection", object())
+    assert backend.adopt(connection, Settings()) == (connection, "nowhere")  # type: ignore[comparison-overlap]
 
 
 async def test_a_silent_backend_has_portable_answers_to_what_is_awaited() -> None:

@@ -84,6 +84,26 @@ def test_a_skip_without_a_declaration_is_a_failure(tmp_path: Path) -> None:
     assert "NOT PROVEN: 1 tests failed." in output
 
 
+def test_a_fixture_of_the_author_that_fails_proves_nothing(tmp_path: Path) -> None:
+    """A failure before the backend is known is in the report, too, and so is what was left out."""
+    fails_once = f"""{USE}
+calls = []
+
+@pytest.fixture
+def database_settings(tmp_path):
+    calls.append(1)
+    assert len(calls) != 2
+    return {{"engine": "sqlite", "path": str(tmp_path / "data.db")}}
+"""
+    chosen = ("-k", "test_required_hooks_are_there", "--deselect")
+    name = "test_mine.py::test_required_hooks_are_there[teleclaude_upsert]"
+    code, output = run(tmp_path, fails_once, *chosen, name)
+    assert code == 1
+    assert "conformance of sqlite" in output
+    assert "deselected: " in output
+    assert "NOT PROVEN: 1 tests failed." in output
+
+
 def test_what_is_declared_absent_is_skipped_and_reported(tmp_path: Path) -> None:
     """A declared absence is a skip, and the report names it."""
     code, output = run(tmp_path, USE, "-k", "test_a_commit_without_a_connection")

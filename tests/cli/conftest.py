@@ -1,14 +1,22 @@
-"""The command line inside the test's process: quicker than a process for each command."""
+"""The command line inside the test's process, and two stores for commands that need them."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
 
+from stores import fill
 from teleclaude.cli import main
+from teleclaude.store.models import metadata
+from teleclaude.testing.rows import plain_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provisioning import Provisioner
+    from store_fixtures import Configure
     from teleclaude.config import Config
 
 
@@ -39,3 +47,20 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Outcome(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def source(migrated_config: Config) -> Config:
+    """A store with three rows in every table."""
+    asyncio.run(
+        fill(migrated_config, {table: plain_rows(table, 3) for table in metadata.sorted_tables})
+    )
+    return migrated_config
+
+
+@pytest.fixture
+def target(provisioner: Provisioner, configure: Configure) -> Iterator[Config]:
+    """An empty database of the same engine."""
+    section = provisioner.section()
+    yield configure(section)
+    provisioner.drop(section)

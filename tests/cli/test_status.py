@@ -34,7 +34,7 @@ def test_rows_and_schema(run: Run, migrated_config: Config) -> None:
     assert found["database"] == migrated_config.database.location
     assert found["engine"] == migrated_config.backend.engine
     assert found["rows"]["system_settings"] == 2
-    assert len(found["rows"]) == 13
+    assert len(found["rows"]) == 14
 
 
 def test_for_people(run: Run, migrated_config: Config) -> None:

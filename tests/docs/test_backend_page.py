@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import inspect
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
 
+from copies import Told
 from fake_backends import install_backend
 from teleclaude import backends
 from teleclaude.backends import CONTRACT_VERSION, REQUIRED_HOOKS, ErrorKind, LogicalType, hookspecs
 from teleclaude.config import load_config
 from teleclaude.store import Db
+from teleclaude.store.transfer import CopyOptions, Outcome, copy_store
 
 if TYPE_CHECKING:
     from fake_backends import InstallBackend
+    from teleclaude.backends import BackendSettings
     from teleclaude.config import Config
 
 REPOSITORY = Path(__file__).parents[2]
@@ -149,20 +154,71 @@ def test_the_page_is_the_minimal_backend() -> None:
     assert project.strip() == (MINIMAL / "pyproject.toml").read_text("utf-8").strip()
 
 
+class Configure(Protocol):
+    """Gives the configuration of a database of the backend that has every hook of the page."""
+
+    def __call__(self, file: str, directory: str) -> Config: ...
+
+
 @pytest.fixture
-def complete(install_backend: InstallBackend, tmp_path: Path) -> Config:
-    """The configuration of a database of the backend that has every hook of the page."""
+def configure(install_backend: InstallBackend, tmp_path: Path) -> Configure:
     more = [block for block in blocks("python") if not is_minimal(block)]
     install_backend("complete", "\n".join([MODULE, *more]))
-    file = tmp_path / "teleclaude.yml"
-    path = tmp_path / "new" / "data.db"
-    file.write_text(f"database: {{engine: complete, path: {path}}}")
-    return load_config(file, environ={})
+
+    def configure(file: str, directory: str) -> Config:
+        path = tmp_path / directory / "data.db"
+        (tmp_path / file).write_text(f"database: {{engine: complete, path: {path}}}")
+        return load_config(tmp_path / file, environ={})
+
+    return configure
+
+
+@pytest.fixture
+def complete(configure: Configure) -> Config:
+    """The configuration of a database that does not exist yet."""
+    return configure("teleclaude.yml", "new")
 
 
 async def test_the_examples_together_are_a_complete_backend(complete: Config) -> None:
     """With all examples, no hook is left to the core's portable answers."""
     assert [hook for hook in HOOKS if not complete.backend.implements(hook)] == []
+
+
+async def test_the_example_of_an_adoption(complete: Config) -> None:
+    """What an earlier program left is found and taken over, after a copy was made."""
+    with closing(sqlite3.connect(_made(complete.database))) as old, old:
+        old.execute("CREATE TABLE preferences (name TEXT, content TEXT)")
+        old.execute("INSERT INTO preferences VALUES ('colour', 'green')")
+    db = Db(complete)
+    done = await db.migrator.upgrade()
+    assert done.adoption is not None
+    assert done.adoption.rows == {"system_settings": 1}
+    assert done.backup is not None
+    async with db:
+        assert await db.settings.all() == {"colour": "green"}
+        assert await db.migrator.check() == []
+
+
+def _made(settings: BackendSettings) -> Path:
+    path = Path(settings.location)
+    path.parent.mkdir()
+    return path
+
+
+async def test_the_examples_for_copies(complete: Config, configure: Configure) -> None:
+    """A store of the complete backend is copied into another: rows, and numbers once given."""
+    other = configure("other.yml", "other")
+    db = Db(complete)
+    await db.migrator.upgrade()
+    async with db:
+        await db.settings.set("key", "value")
+        for _ in range(2):
+            await db.notification_outbox.enqueue("mail", "a@b", "text")
+    report = await copy_store(complete, other, CopyOptions(), Told())
+    assert report.outcome is Outcome.COPIED
+    async with Db(other) as copy:
+        assert await copy.settings.all() == {"key": "value"}
+        assert await copy.notification_outbox.enqueue("mail", "a@b", "text") == 3
 
 
 async def test_the_examples_do_what_they_are_for(complete: Config, tmp_path: Path) -> None:
@@ -180,6 +236,7 @@ async def test_the_examples_do_what_they_are_for(complete: Config, tmp_path: Pat
     backend, settings = complete.backend, complete.database
     engine = backend.create_engine(settings)
     assert await backend.backup(engine, settings, tmp_path / "copy") == tmp_path / "copy"
+    assert backend.native_backup((tmp_path / "copy").read_bytes()[:512])
     assert await backend.backup(engine, settings) != await backend.backup(engine, settings)
     await engine.dispose()
     assert await backend.lock_holder(settings, "daemon") is None

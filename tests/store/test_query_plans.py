@@ -1,33 +1,35 @@
-"""What the daemon's loop asks is answered from indexes, however large the tables are."""
+"""What the store asks is answered from indexes, however large the tables are."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import DropIndex
 
-from query_plans import read_whole
+from large_tables import HOUR, MINUTE, ROWS, WRITTEN, fill
+from query_plans import read_whole, sent_by
 from teleclaude.config import load_config
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
 from teleclaude.testing.clock import START, MutableClock
-from teleclaude.testing.outboxes import LEASE
+from teleclaude.testing.operations import OPERATIONS, Scene, operation_name, public_operations
+from teleclaude.testing.outboxes import LEASE, OUTBOXES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from provisioning import Provisioner, Section
+    from query_plans import Sent
     from store_fixtures import Configure
-    from teleclaude.config import Config
+    from teleclaude.store import Stores
     from teleclaude.testing.fixtures import OpenDb
 
-ROWS: Final = 12_000
-"""Enough for planners to prefer an index where there is one that helps."""
-
-HOUR: Final = timedelta(hours=1)
+    Query = Callable[[Stores, Scene], Awaitable[object]]
 
 
 @pytest.fixture(scope="module")
@@ -37,130 +39,184 @@ def large(provisioner: Provisioner, tmp_path_factory: pytest.TempPathFactory) ->
     file = tmp_path_factory.mktemp("large") / "teleclaude.yml"
     lines = "".join(f"  {key}: {value}\n" for key, value in section.items())
     file.write_text(f"database:\n{lines}")
-    asyncio.run(fill(load_config(file, environ={})))
+
+    async def open_and_fill() -> None:
+        db = Db(load_config(file, environ={}), clock=MutableClock())
+        await db.migrator.upgrade()
+        async with db:
+            await fill(db)
+
+    asyncio.run(open_and_fill())
     provisioner.execute("ANALYZE", section=section)
     yield section
     provisioner.drop(section)
 
 
-async def fill(config: Config) -> None:
-    """Fill the tables as they are after months: most rows are done with, few are of today."""
-    db = Db(config, clock=MutableClock())
-    await db.migrator.upgrade()
-    async with db, db.transaction() as tx:
-        outboxes: dict[str, dict[str, Any]] = {
-            "hook_outbox": {"event_type": "stop", "payload": {}},
-            "notification_outbox": {"channel": "mail", "recipient_email": "a@b", "content": ""},
-            "webhook_outbox": {"contract_id": "c", "event_json": {}, "target_url": "x"},
-        }
-        for name, columns in outboxes.items():
-            rows = [{**outbox_row(number), **columns} for number in range(ROWS)]
-            if name == "hook_outbox":
-                rows = [{**row, "session_id": f"{i % 301}"} for i, row in enumerate(rows)]
-            await tx.settings._executor.write_many(insert(metadata.tables[name]), rows)
-        for name, make in {"session_listeners": listener_row, "sessions": session_row}.items():
-            rows = [make(number) for number in range(ROWS)]
-            await tx.settings._executor.write_many(insert(metadata.tables[name]), rows)
+@pytest.fixture
+async def large_db(large: Section, configure: Configure, open_db: OpenDb) -> Db:
+    """A store on it."""
+    return await open_db(configure(large))
 
 
-def outbox_row(number: int) -> dict[str, Any]:
-    delivered = START - timedelta(minutes=ROWS - number) if number % 50 else None
-    return {
-        "created_at": START,
-        "next_attempt_at": START,
-        "attempt_count": 0,
-        "delivered_at": delivered,
-        "dead_at": START if number % 250 == 0 else None,
-    }
+class UndoneError(Exception):
+    """Undoes a transaction."""
 
 
-def listener_row(number: int) -> dict[str, Any]:
-    return {
-        "target_session_id": f"{number % 3000}",
-        "caller_session_id": f"{number}",
-        "caller_tmux_session": "tmux",
-        "registered_at": START - (2 * HOUR if number < 20 else 0 * HOUR),
-    }
+@asynccontextmanager
+async def undone(db: Db) -> AsyncIterator[tuple[Stores, Scene]]:
+    """Give a transaction of which nothing remains, with something to work on."""
+    with suppress(UndoneError):
+        async with db.transaction() as tx:
+            yield tx, await scene_of(tx)
+            raise UndoneError
 
 
-def session_row(number: int) -> dict[str, Any]:
-    is_open = number % 100 == 0
-    return {
-        "session_id": f"{number}",
-        "computer_name": "mac",
-        "last_input_origin": "api",
-        "created_at": START,
-        "last_activity": START + timedelta(seconds=number),
-        "closed_at": None if is_open else START,
-        "lifecycle_status": "active" if is_open else "closed",
-        "tmux_session_name": f"tmux {number}",
-        "native_session_id": f"native {number}",
-        "transcript_files": [],
-    }
+async def scene_of(tx: Stores) -> Scene:
+    claims, dead = {}, {}
+    for name, outbox in OUTBOXES.items():
+        claims[name] = await outbox.of(tx).claim(4, LEASE)
+        dead[name] = (await outbox.of(tx).dead(1))[0].id
+    return Scene(claims, dead, (ROWS // 2, ROWS // 2 + 1))
 
 
-async def report(db: Db, name: str, outcome: str) -> None:
-    """Claim two rows and report them together."""
-    outbox = getattr(db, name)
-    claims = await outbox.claim(2, LEASE)
-    assert len(claims) == 2
-    if outcome == "delivered":
-        assert len(await outbox.delivered_many(claims)) == 2
-    else:
-        assert len(await outbox.failed_many(claims, "error", START + HOUR)) == 2
+READS_WHOLE = {
+    "agents.clear_expired": "there are a handful of agents",
+    "listeners.all": "it gives all rows",
+    "listeners.count": "it counts all rows",
+    "sessions.count": "it counts all rows",
+    "sessions.count, of a computer": "it counts most rows",
+    "sessions.list_all": "it gives all rows",
+    "settings.all": "it gives all rows",
+    "webhook_contracts.list, all": "it gives all rows",
+    **{f"{name}.stats": "it counts all rows" for name in OUTBOXES},
+}
+"""What no index could help with, and why. The daemon asks none of it in its loop."""
 
+IN_LARGE_TABLES: dict[str, Query] = {
+    "sessions.find_by_field, terminal": lambda s, _: s.sessions.find_by_field(
+        "tmux_session_name", "tmux 500"
+    ),
+    "sessions.find_by_field, agent": lambda s, _: s.sessions.find_by_field(
+        "native_session_id", "native 500"
+    ),
+    "sessions.find_by_field, other": lambda s, _: s.sessions.find_by_field("working_slug", "slug"),
+    "sessions.list, headless": lambda s, _: s.sessions.list(include_headless=True),
+    "sessions.list, initializing": lambda s, _: s.sessions.list(include_initializing=True),
+    "listeners.for_target, known": lambda s, _: s.listeners.for_target("50"),
+    "listeners.for_caller, known": lambda s, _: s.listeners.for_caller("50"),
+    "listeners.pop_for_target, known": lambda s, _: s.listeners.pop_for_target("50"),
+    "listeners.stale_targets, some": lambda s, _: s.listeners.stale_targets(HOUR),
+    "voices.delete_older_than, some": lambda s, _: s.voices.delete_older_than(HOUR),
+    "memory.get, of a project": lambda s, scene: s.memory.get(scene.observations, "7"),
+    "memory.recent, large project": lambda s, _: s.memory.recent("7", 20),
+    "memory.recent_summaries, large project": lambda s, _: s.memory.recent_summaries("7", 20),
+    "memory.search, everywhere": lambda s, _: s.memory.search("word7"),
+    "memory.search, prefix": lambda s, _: s.memory.search("rare500*"),
+    "memory.search, phrase": lambda s, _: s.memory.search('"common word7"'),
+    "memory.search, two words": lambda s, _: s.memory.search("common rare500"),
+    "memory.search, of a project": lambda s, _: s.memory.search("word7", "7"),
+    "memory.search, of a type": lambda s, _: s.memory.search("word7", type="gotcha"),
+    "memory.search, of an owner": lambda s, _: s.memory.search("word7", identity_key="7"),
+    "memory.search, all filters": lambda s, _: s.memory.search(
+        "word7", "7", type="gotcha", identity_key="7"
+    ),
+    "memory.search, of nobody": lambda s, _: s.memory.search("nobody", "7"),
+    "memory.timeline, of a project": lambda s, scene: s.memory.timeline(
+        scene.observations[0], project="7"
+    ),
+    **{
+        f"{name}.prune": lambda s, _, outbox=outbox: outbox.of(s).prune((WRITTEN - 10) * MINUTE)
+        for name, outbox in OUTBOXES.items()
+    },
+}
+"""Beside `OPERATIONS`, what depends on how much there is."""
 
-QUERIES: dict[str, Callable[[Db], Awaitable[object]]] = {
-    "claim hooks": lambda db: db.hook_outbox.claim(10, LEASE),
-    "claim notifications": lambda db: db.notification_outbox.claim(10, LEASE),
-    "claim webhooks": lambda db: db.webhook_outbox.claim(10, LEASE),
-    "deliver hooks": lambda db: report(db, "hook_outbox", "delivered"),
-    "deliver notifications": lambda db: report(db, "notification_outbox", "delivered"),
-    "deliver webhooks": lambda db: report(db, "webhook_outbox", "delivered"),
-    "fail hooks": lambda db: report(db, "hook_outbox", "failed"),
-    "fail notifications": lambda db: report(db, "notification_outbox", "failed"),
-    "fail webhooks": lambda db: report(db, "webhook_outbox", "failed"),
-    "peek at hooks": lambda db: db.hook_outbox.peek(10),
-    "peek at notifications": lambda db: db.notification_outbox.peek(10),
-    "dead webhooks": lambda db: db.webhook_outbox.dead(),
-    "prune hooks": lambda db: db.hook_outbox.prune(timedelta(minutes=ROWS - 50)),
-    "prune notifications": lambda db: db.notification_outbox.prune(timedelta(minutes=ROWS - 50)),
-    "prune webhooks": lambda db: db.webhook_outbox.prune(timedelta(minutes=ROWS - 50)),
-    "list sessions": lambda db: db.sessions.list(),
-    "list sessions of a computer": lambda db: db.sessions.list(computer_name="mac"),
-    "find by terminal": lambda db: db.sessions.find_by_field("tmux_session_name", "tmux 500"),
-    "find by agent": lambda db: db.sessions.find_by_field("native_session_id", "native 500"),
-    "get a session": lambda db: db.sessions.get("500"),
-    "touch a session": lambda db: db.sessions.touch("500"),
-    "update a session": lambda db: db.sessions.update("500", char_offset=1),
-    "listeners of a target": lambda db: db.listeners.for_target("50"),
-    "listeners of a caller": lambda db: db.listeners.for_caller("50"),
-    "pop listeners": lambda db: db.listeners.pop_for_target("60"),
-    "stale targets": lambda db: db.listeners.stale_targets(HOUR),
+QUERIES: dict[str, Query] = {
+    **{name: operation.call for name, operation in OPERATIONS.items() if name not in READS_WHOLE},
+    **IN_LARGE_TABLES,
 }
 
 
-@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
-async def test_no_table_is_read_whole(
-    provisioner: Provisioner,
-    large: Section,
-    configure: Configure,
-    open_db: OpenDb,
-    query: Callable[[Db], Awaitable[object]],
-) -> None:
+async def test_every_operation_is_looked_at(db: Db) -> None:
+    """There is no public operation of which nobody knows how it is answered."""
+    async with db.transaction() as tx:
+        known = {operation_name(entry) for entry in (*QUERIES, *READS_WHOLE)}
+        assert known == public_operations(tx)
+
+
+async def sent_for(db: Db, entry: str) -> Sequence[Sent]:
+    """Give what is sent for one of `QUERIES`, of which nothing remains."""
+    async with undone(db) as (tx, scene):
+        return await sent_by(db, QUERIES[entry](tx, scene))
+
+
+async def test_no_table_is_read_whole(large_db: Db, large: Section) -> None:
     """The engine finds what is asked for with an index."""
-    db = await open_db(configure(large))
-    assert await read_whole(db, query(db), provisioner, large) == set()
+    sent = {entry: await sent_for(large_db, entry) for entry in QUERIES}
+    async with large_db._engine.connect() as connection:
+        found = {
+            entry: await read_whole(connection, str(large["engine"]), statements)
+            for entry, statements in sent.items()
+        }
+    assert {entry: tables for entry, tables in found.items() if tables} == {}
 
 
-async def test_a_whole_table_that_is_read_is_noticed(
-    provisioner: Provisioner, large: Section, configure: Configure, open_db: OpenDb
-) -> None:
-    """Without an index that helps, the engine reads the whole table, and this test sees it."""
-    db = await open_db(configure(large))
-    table = metadata.tables["sessions"]
-    slow = select(table.c.session_id).where(table.c.title == "x")
-    assert await read_whole(db, db._executor.read(slow), provisioner, large) == {"sessions"}
+# --- and without the indexes --------------------------------------------------------------------
+
+NEEDED: dict[tuple[str, str], str] = {
+    ("memory_summaries", "project, created_at_epoch"): "memory.recent_summaries, large project",
+    ("notification_outbox", "delivered_at, dead_at, id"): "notification_outbox.claim",
+    ("session_listeners", "registered_at"): "listeners.stale_targets, some",
+    ("sessions", "closed_at, lifecycle_status, last_activity"): "sessions.list",
+    ("voice_assignments", "assigned_at"): "voices.delete_older_than, some",
+    ("webhook_contracts", "active"): "webhook_contracts.list",
+    ("webhook_outbox", "delivered_at, dead_at, id"): "webhook_outbox.claim",
+}
+"""Indexes without which every engine would read a whole table, and what for."""
+
+
+async def test_an_index_that_is_missing_is_noticed(large_db: Db, large: Section) -> None:
+    """Without one of the indexes, the test above would fail."""
+    for (name, columns), entry in NEEDED.items():
+        sent = await sent_for(large_db, entry)
+        [index] = [
+            index
+            for index in metadata.tables[name].indexes
+            if ", ".join(column.name for column in index.columns) == columns
+        ]
+        async with large_db._engine.connect() as connection:
+            await connection.execute(DropIndex(index))
+            assert name in await read_whole(connection, str(large["engine"]), sent), entry
+
+
+async def test_a_search_without_its_index_is_noticed(large_db: Db, large: Section) -> None:
+    """Without the index of words, a search reads the whole table or cannot be asked at all."""
+    sent = await sent_for(large_db, "memory.search, everywhere")
+    table = metadata.tables["memory_observations"]
+    search = large_db._backend.text_search(table, table.c.search_text.name)
+    assert search is not None
+    async with large_db._engine.connect() as connection:
+        for statement in search.drop:
+            await connection.execute(statement)
+        try:
+            found = await read_whole(connection, str(large["engine"]), sent)
+        except SQLAlchemyError as error:
+            assert "no such table" in str(error)  # noqa: PT017 - either may happen
+        else:
+            assert found == {table.name}
+
+
+async def test_a_search_by_patterns_is_noticed(large_db: Db, large: Section) -> None:
+    """An engine that has no index of words reads the whole table, and this test sees it."""
+    async with undone(large_db) as (tx, _):
+        tx.memory._text_search = None
+        sent = await sent_by(large_db, tx.memory.search("word7"))
+    async with large_db._engine.connect() as connection:
+        found = await read_whole(connection, str(large["engine"]), sent)
+    assert found == {"memory_observations"}
+
+
+# --- without statistics -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sessions", [1, 300])

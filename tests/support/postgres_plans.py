@@ -14,7 +14,7 @@ EXPLAIN: Final = "EXPLAIN (FORMAT JSON) "
 def read_whole(rows: Iterable[tuple[object, ...]]) -> set[str]:
     """Give the tables that are read from end to end, directly or by a whole index."""
     [[document]] = rows
-    [plan] = json.loads(str(document))
+    [plan] = document if isinstance(document, list) else json.loads(str(document))
     return {str(_read(node)) for node in _nodes(plan["Plan"]) if _is_whole(node)}
 
 

@@ -52,7 +52,7 @@ class _Address:
 
 
 class PostgresProvisioner:
-    """Makes, copies and drops databases on one server, which is found at the first use."""
+    """Makes and drops databases on one server, which is found at the first use."""
 
     def __init__(self) -> None:
         """Prepare; nothing is started yet."""
@@ -72,18 +72,18 @@ class PostgresProvisioner:
         Returns:
             The `database:` section that configures it.
         """
-        return self._make(template="template1")
-
-    def clone(self, section: Section) -> dict[str, object]:
-        """Copy a database nobody is connected to, which takes some milliseconds.
-
-        Args:
-            section: What `section` or `clone` gave.
-
-        Returns:
-            The `database:` section that configures the copy.
-        """
-        return self._make(template=str(section["dbname"]))
+        name = next(self._names)
+        self.execute(f'CREATE DATABASE "{name}"')
+        self._made.add(name)
+        address = self._where()
+        section: dict[str, object] = {
+            "engine": "postgresql",
+            "host": address.host,
+            "port": address.port,
+            "dbname": name,
+            "user": address.user,
+        }
+        return section | ({"password": address.password} if address.password else {})
 
     def drop(self, section: Section) -> None:
         """Drop a database, ending whatever connections it still has."""
@@ -141,20 +141,6 @@ class PostgresProvisioner:
             self._loop.close()
             if self._server is not None:
                 self._server.close()
-
-    def _make(self, template: str) -> dict[str, object]:
-        name = next(self._names)
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        self._made.add(name)
-        address = self._where()
-        section: dict[str, object] = {
-            "engine": "postgresql",
-            "host": address.host,
-            "port": address.port,
-            "dbname": name,
-            "user": address.user,
-        }
-        return section | ({"password": address.password} if address.password else {})
 
     def _where(self) -> _Address:
         if self._address is None:

@@ -207,6 +207,13 @@ class PostgresServer:
         self._end(self._process)
         self._process = None
 
+    def kill(self) -> None:
+        """End the server with SIGKILL; its cluster stays, and it can start again."""
+        if self._process is not None:
+            self._process.kill()
+            self._end(self._process)
+            self._process = None
+
     def close(self) -> None:
         """Stop the server at once and remove everything; harmless when repeated."""
         if self._process is not None:
@@ -283,7 +290,9 @@ class PostgresServer:
         deadline = time.monotonic() + _START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             with suppress(OSError, IndexError):
-                if status.read_text().splitlines()[_READY_LINE].strip() == "ready":
+                lines = status.read_text().splitlines()
+                # The file of a server that was killed is still there, and says the same.
+                if lines[0] == str(process.pid) and lines[_READY_LINE].strip() == "ready":
                     return True
             time.sleep(0.01)
         return False

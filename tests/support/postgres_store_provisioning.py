@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from postgres_provisioning import PostgresProvisioner
 from provisioning import AWKWARD, SECRET
@@ -20,8 +20,6 @@ WHERE datname = $1 AND pid <> pg_backend_pid()
 
 class PostgresStoreProvisioner(PostgresProvisioner):
     """The provisioner of the store tests."""
-
-    impatience: Final[Section] = {}
 
     def __init__(self, _directory: Path) -> None:
         """Prepare; the server keeps its own directory."""

@@ -1,7 +1,7 @@
 """Where the store tests get their databases from: one provisioner for each engine.
 
-A backend that wants to run the store tests brings a class with the methods of `Provisioner`. The
-tests themselves never ask which engine they run on.
+Only the core's own tests use it; the conformance kit, with which backends prove themselves, has no
+need of it. The tests themselves never ask which engine they run on.
 """
 
 from __future__ import annotations
@@ -20,17 +20,8 @@ Section: TypeAlias = Mapping[str, object]
 class Provisioner(Protocol):
     """Makes and removes databases of one engine, and does to them what tests cannot do portably."""
 
-    @property
-    def impatience(self) -> Section:
-        """Settings under which the engine does not wait long for others, if there are such."""
-        ...
-
     def section(self) -> Section:
         """Make an empty database."""
-        ...
-
-    def clone(self, section: Section) -> Section:
-        """Copy a database that nobody is connected to."""
         ...
 
     def drop(self, section: Section) -> None:

@@ -7,60 +7,71 @@ and `read_whole`, which finds the tables in the rows that come back.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
-    from provisioning import Provisioner, Section
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from teleclaude.store import Db
 
 _READERS: Final = {"sqlite": "sqlite_plans", "postgresql": "postgres_plans"}
 
-
-def _note_on_lane(
-    sent: list[tuple[str, Sequence[object]]],
-) -> Callable[[str, Sequence[object]], None]:
-    def note(sql: str, values: Sequence[object]) -> None:
-        if not sql.startswith(("BEGIN", "COMMIT")):
-            sent.append((sql, values))
-
-    return note
+_BOUNDS: Final = ("BEGIN", "COMMIT", "ROLLBACK")
+"""What begins and ends a transaction, which the engine's event does not tell."""
 
 
-async def read_whole(
-    db: Db, operation: Awaitable[object], provisioner: Provisioner, section: Section
-) -> set[str]:
-    """Run an operation and give the tables that its statements read from end to end.
+class Sent(NamedTuple):
+    """A statement as the driver got it."""
+
+    sql: str
+    parameters: Any
+
+
+async def sent_by(db: Db, operation: Awaitable[object]) -> Sequence[Sent]:
+    """Run an operation and give the statements that it sends.
 
     Args:
-        db: The store whose operation it is.
-        operation: What to run; at least one statement.
-        provisioner: What explains the statements.
-        section: Where.
+        db: The store whose operation it is, by itself or in a transaction.
+        operation: What to run.
     """
-    sent: list[tuple[str, Sequence[object]]] = []
+    sent: list[Sent] = []
     engine = db._engine.sync_engine
 
     def note(*arguments: object) -> None:
-        sent.append((str(arguments[2]), arguments[3]))  # type: ignore[arg-type]
+        sent.append(Sent(str(arguments[2]), arguments[3]))
+
+    def note_on_lane(sql: str, values: Sequence[object]) -> None:
+        if not sql.startswith(_BOUNDS):
+            sent.append(Sent(sql, tuple(values)))
 
     event.listen(engine, "before_cursor_execute", note)
     on_lane = [] if db._lane is None else db._lane.observers
-    on_lane.append(_note_on_lane(sent))
+    on_lane.append(note_on_lane)
     try:
         await operation
     finally:
         event.remove(engine, "before_cursor_execute", note)
-        on_lane.pop()
-    assert sent
-    reader = import_module(_READERS[str(section["engine"])])
-    return {
-        table
-        for sql, parameters in sent
-        for table in reader.read_whole(
-            provisioner.execute(reader.EXPLAIN + sql, *parameters, section=section)
-        )
-    }
+        on_lane.remove(note_on_lane)
+    return sent
+
+
+async def read_whole(
+    connection: AsyncConnection, engine: str, statements: Iterable[Sent]
+) -> set[str]:
+    """Give the tables that statements read from end to end.
+
+    Args:
+        connection: What explains the statements.
+        engine: Whose explanation it is.
+        statements: What the store sends.
+    """
+    reader = import_module(_READERS[engine])
+    found: set[str] = set()
+    for sql, parameters in statements:
+        rows = await connection.exec_driver_sql(reader.EXPLAIN + sql, parameters)
+        found |= reader.read_whole([tuple(row) for row in rows])
+    return found

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 EXPLAIN: Final = "EXPLAIN QUERY PLAN "
 
-_SCAN: Final = re.compile(r"SCAN (\S+)|SEARCH (\S+) USING AUTOMATIC")
+_SCAN: Final = re.compile(
+    r"SCAN (\S+)(?!\S| VIRTUAL TABLE INDEX \d+:\S)|SEARCH (\S+) USING AUTOMATIC"
+)
+"""A virtual table says after the colon what it looks for in its index; if nothing, it is read."""
+
 _BUILT: Final = re.compile(r"(?:MATERIALIZE|CO-ROUTINE) (\S+)")
 _NO_TABLE: Final = {"CONSTANT"}
 """What is scanned where a SELECT has no FROM."""

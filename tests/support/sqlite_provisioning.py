@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from provisioning import AWKWARD
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 class SqliteProvisioner:
-    """Makes, copies and removes files; each is in a directory of its own."""
-
-    impatience: Final[Section] = {"busy_timeout": 0.5}
+    """Makes and removes files; each is in a directory of its own."""
 
     def __init__(self, directory: Path) -> None:
         """Prepare; nothing is made yet."""
@@ -27,13 +25,6 @@ class SqliteProvisioner:
     def section(self) -> Section:
         """Name a file that does not exist yet: that is what an empty database is here."""
         return {"engine": "sqlite", "path": str(next(self._directories) / "teleclaude.db")}
-
-    def clone(self, section: Section) -> Section:
-        """Copy a file nobody has open."""
-        copy = self.section()
-        _path(copy).parent.mkdir()
-        shutil.copy(_path(section), _path(copy))
-        return copy
 
     def drop(self, section: Section) -> None:
         """Remove a file and its directory."""

@@ -248,3 +248,28 @@ async def test_too_many_connections(backend: Backend, provisioner: PostgresProvi
         async with engine.connect():
             assert await kind_of_connecting(backend, settings) is ErrorKind.UNREACHABLE
         await engine.dispose()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_between_farewell_and_end(
+    backend: Backend,
+    engine: AsyncEngine,
+    provisioner: PostgresProvisioner,
+    section: dict[str, Any],
+    turns: int,
+) -> None:
+    """An idle connection that the server closed is known as such, whatever of it was read."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    provisioner.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1",
+        section["dbname"],
+    )
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except Exception as error:  # noqa: BLE001 - its kind is what matters
+        kind = backend.classify_error(error)
+        assert kind in {ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED}

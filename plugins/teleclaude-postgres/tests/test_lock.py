@@ -135,6 +135,21 @@ async def test_released_at_once(backend: Backend, settings: PostgresSettings) ->
     await observer.close()
 
 
+async def test_lost_while_the_process_is_busy(
+    backend: Backend,
+    settings: PostgresSettings,
+    provisioner: PostgresProvisioner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A heartbeat on a connection whose end was read, but not yet seen through, is a loss too."""
+    monkeypatch.setattr("teleclaude_postgres.lock._HEARTBEAT", 0.05)
+    async with backend.instance_lock(settings, "daemon") as lock:
+        await asyncio.sleep(0)  # the watch begins
+        provisioner.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({LOCK_PID}) AS it")
+        time.sleep(0.1)  # noqa: ASYNC251 - the event loop finds message and heartbeat together
+        assert (await lost(lock))[0]
+
+
 async def test_names_and_databases_are_separate(
     backend: Backend, settings: PostgresSettings, provisioner: PostgresProvisioner
 ) -> None:
@@ -180,6 +195,7 @@ async def test_loss_when_the_server_ends_the_session(
 ) -> None:
     """`pg_terminate_backend` is noticed within two seconds, and the lock is free for others."""
     async with backend.instance_lock(settings, "daemon") as lock:
+        await asyncio.sleep(0)  # the watch begins
         provisioner.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({LOCK_PID}) AS l")
         reason, seconds = await lost(lock)
         assert "server ended its connection" in reason

@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from teleclaude.errors import StoreError, StoreUnavailableError
 from teleclaude.store import Db, RetryPolicy
 from teleclaude.testing.polling import until
-from teleclaude.testing.processes import store_process
 from teleclaude_sqlite.engine import POOL_SIZE
 from teleclaude_sqlite.settings import SqliteSettings
 
@@ -191,51 +190,12 @@ async def test_a_table_that_vanishes(file_config: Config, path: Path) -> None:
             await db.settings.all()
 
 
-# --- waiting and giving up ----------------------------------------------------------------------
-
-
-async def test_a_busy_writer_is_waited_for_again_and_again(file_config: Config) -> None:
-    """Longer than the busy timeout: the change is tried again until the lock is free."""
-    async with (
-        store_process("hold_transaction", file_config.path, "key") as other,
-        Db(file_config, retry=RetryPolicy(attempts=50, base=0.01, ceiling=0.02)) as db,
-    ):
-        await other.said()
-        waiting = [
-            asyncio.ensure_future(operation)
-            for operation in (
-                db.settings.set("written", "x"),
-                db.sessions.create("mac", None, "api"),
-                in_transaction(db),
-            )
-        ]
-        await asyncio.wait(waiting, timeout=0.7)
-        assert not any(task.done() for task in waiting)
-        await other.finish()
-        async with asyncio.timeout(10):
-            await asyncio.gather(*waiting)
-        assert sorted(await db.settings.all()) == ["key", "transaction", "written"]
+# --- many writers -------------------------------------------------------------------------------
 
 
 async def in_transaction(db: Db) -> None:
     async with db.transaction() as tx:
         await tx.settings.set("transaction", "x")
-
-
-async def test_a_writer_that_never_ends_is_given_up(file_config: Config) -> None:
-    """When the attempts are used up, the error says that somebody has the lock."""
-    impatient = RetryPolicy(attempts=2, base=0.01)
-    async with (
-        store_process("hold_transaction", file_config.path, "key") as other,
-        Db(file_config, retry=impatient) as db,
-    ):
-        await other.said()
-        for attempt in (db.settings.set("a", "x"), in_transaction(db)):
-            with pytest.raises(StoreUnavailableError, match="is locked by another") as failure:
-                await attempt
-            assert failure.value.transient
-            assert not failure.value.outcome_unknown
-        assert await db.settings.all() == {}
 
 
 async def test_writers_of_one_process_never_collide(file_config: Config) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from teleclaude.errors import StoreError, StoreUnavailableError
 from teleclaude.migrations import Migrator
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
+from teleclaude_sqlite import upkeep
 
 if TYPE_CHECKING:
     from teleclaude.config import Config
@@ -138,6 +141,40 @@ async def test_maintenance_of_what_is_gone(file_config: Config) -> None:
     await db.close()
 
 
+@pytest.mark.usefixtures("file_config")
+@pytest.mark.parametrize("moment", ["copying", "complete"])
+async def test_a_cancelled_backup_ends_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Cancelled while it copies or just after, it leaves neither a file nor a complaint."""
+    copying, go_on = threading.Event(), threading.Event()
+    copy = upkeep._copy
+
+    def slow(database: Path, destination: Path, stop: threading.Event) -> Path:
+        return copy(database, destination, threading.Event() if moment == "complete" else stop)
+
+    def wait(*_: object) -> None:
+        copying.set()
+        assert go_on.wait(20)
+
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    monkeypatch.setattr(upkeep, "_copy", slow)
+    monkeypatch.setattr(upkeep, "_require_space", wait)
+    destination = tmp_path / "copy.db"
+    task = asyncio.ensure_future(upkeep.backup(tmp_path / "teleclaude.db", destination))
+    await asyncio.to_thread(copying.wait, 20)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert not list(tmp_path.glob("copy.db*"))
+    del task
+    gc.collect()
+    assert complaints == []
+
+
 async def test_a_cancelled_backup_stops_and_leaves_nothing(file_config: Config) -> None:
     """Cancelled at any moment it stops soon, leaves no file, and the database goes on working."""
     backend, settings = file_config.backend, file_config.database
@@ -153,3 +190,12 @@ async def test_a_cancelled_backup_stops_and_leaves_nothing(file_config: Config) 
             assert task.cancelled()
             assert {path.name for path in directory.iterdir()} == before
         await db.settings.set("key", "value")
+
+
+async def test_its_own_files_are_recognised(file_config: Config, tmp_path: Path) -> None:
+    """A copy is told from other files by its first bytes, however few there are."""
+    await upkeep.backup(file_config.database.path, tmp_path / "copy")  # type: ignore[attr-defined]
+    beginning = (tmp_path / "copy").read_bytes()[:512]
+    assert "teleclaude.db-wal" in str(file_config.backend.native_backup(beginning))
+    for other in (b"", beginning[:15], b"x" + beginning, b"PGDMP"):
+        assert file_config.backend.native_backup(other) is None

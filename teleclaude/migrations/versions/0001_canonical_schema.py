@@ -1,4 +1,4 @@
-"""The canonical schema: all thirteen tables.
+"""The canonical schema: all fourteen tables.
 
 Written with the logical types, so that one revision serves every engine.
 """
@@ -80,6 +80,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_memory_observations")),
     )
     op.create_index(
+        op.f("ix_memory_observations_created_at_epoch"),
+        "memory_observations",
+        ["created_at_epoch"],
+    )
+    op.create_index(
         op.f("ix_memory_observations_memory_session_id"),
         "memory_observations",
         ["memory_session_id"],
@@ -138,6 +143,17 @@ def upgrade() -> None:
         op.f("ix_notification_outbox_delivered_at_dead_at_id"),
         "notification_outbox",
         ["delivered_at", "dead_at", "id"],
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("id", types.SurrogateKey(), sa.Identity(always=False), nullable=False),
+        sa.Column("source_table", types.Key(), nullable=False),
+        sa.Column("source_key", types.LongText(), nullable=False),
+        sa.Column("source_column", types.Key(), nullable=True),
+        sa.Column("original", types.LongText(), nullable=False),
+        sa.Column("reason", types.LongText(), nullable=False),
+        sa.Column("quarantined_at", types.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
     )
     op.create_table(
         "session_listeners",
@@ -300,6 +316,7 @@ def downgrade() -> None:
         "memory_observations",
         "memory_summaries",
         "notification_outbox",
+        "quarantine",
         "session_listeners",
         "sessions",
         "system_settings",

@@ -10,6 +10,7 @@ from teleclaude.store.models.outbox import (
     OutboxRow,
     WebhookOutboxRow,
 )
+from teleclaude.store.models.quarantine import QuarantinedValue
 from teleclaude.store.models.sessions import PendingMessageDeletion, Session
 from teleclaude.store.models.settings import SystemSetting
 from teleclaude.store.models.voices import VoiceAssignment
@@ -25,6 +26,7 @@ __all__ = [
     "Observation",
     "OutboxRow",
     "PendingMessageDeletion",
+    "QuarantinedValue",
     "Session",
     "SessionListener",
     "Summary",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Identity, MetaData, false, true
 from sqlalchemy import text as sql_text
@@ -17,6 +17,9 @@ from teleclaude.store.types import (
     SurrogateKey,
     UtcDateTime,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,9 +66,14 @@ def text(default: str | None = None) -> Any:
     )
 
 
-def searched_text() -> Any:
-    """Declare a text column whose words are indexed, where the engine has an index for that."""
-    return Field(default=None, sa_type=LongText, sa_column_kwargs={"info": {"searched": True}})
+def searched_text(words_of: Callable[[Mapping[str, object]], str]) -> Any:
+    """Declare a text column whose words are indexed, where the engine has an index for that.
+
+    Args:
+        words_of: Gives the words of a row from its other columns.
+    """
+    info = {"searched": True, "computed": words_of}
+    return Field(default=None, sa_type=LongText, sa_column_kwargs={"info": info})
 
 
 def required_text() -> Any:

@@ -19,6 +19,7 @@ from teleclaude.store.models.base import (
     surrogate_key,
     text,
 )
+from teleclaude.store.words import words_of_observation
 
 
 class ManualSession(Model, table=True):
@@ -37,6 +38,7 @@ class Observation(Model, table=True):
 
     __tablename__ = "memory_observations"
     __table_args__ = (
+        Index(None, "created_at_epoch"),
         Index(None, "project", "created_at_epoch"),
         Index(None, "memory_session_id"),
         Index(None, "project", "identity_key"),
@@ -58,7 +60,7 @@ class Observation(Model, table=True):
     created_at: datetime = instant()
     created_at_epoch: int = integer()
     identity_key: str | None = key_or_null()
-    search_text: str | None = searched_text()
+    search_text: str | None = searched_text(words_of_observation)
 
 
 class Summary(Model, table=True):

@@ -173,20 +173,3 @@ async def test_the_end_needs_a_time_zone(stores: Stores) -> None:
     with pytest.raises(InvalidValueError, match="unavailable_until has no time zone"):
         await stores.agents.mark_unavailable("agent", datetime(2025, 1, 1), "")  # noqa: DTZ001
     assert await stores.agents.get("agent") is None
-
-
-async def test_agents_take_single_statements(
-    db: Db, clock: MutableClock, statements: list[str]
-) -> None:
-    """Every operation is one statement in autocommit; reading what has expired is two."""
-    for operation, expected in (
-        (db.agents.mark_available("agent"), 1),
-        (db.agents.mark_degraded("agent", "slow"), 1),
-        (db.agents.clear_expired(), 1),
-        (db.agents.mark_unavailable("agent", clock.now, "quota"), 1),
-        (db.agents.get("agent"), 2),
-        (db.agents.get("agent"), 1),
-    ):
-        statements.clear()
-        await operation
-        assert len(statements) == expected

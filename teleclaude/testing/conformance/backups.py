@@ -6,10 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from teleclaude.testing.declared import needs
-from teleclaude.testing.fixtures import async_fixture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,35 +16,27 @@ if TYPE_CHECKING:
     from teleclaude.store import Db
 
 
-@async_fixture
-async def backed_up(migrated_config: Config) -> AsyncIterator[AsyncEngine]:
-    """An engine of the database that is copied."""
-    engine = migrated_config.backend.create_engine(migrated_config.database)
-    yield engine
-    await engine.dispose()
-
-
 @needs("backup")
 async def test_a_backup_goes_where_it_should(
-    db: Db, migrated_config: Config, backed_up: AsyncEngine, tmp_path: Path
+    db: Db, migrated_config: Config, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     """The file is there, has something in it, and the database goes on."""
     await db.settings.set("key", "value")
     destination = tmp_path / "copy"
     backend = migrated_config.backend
-    assert await backend.backup(backed_up, migrated_config.database, destination) == destination
+    assert await backend.backup(engine, migrated_config.database, destination) == destination
     assert destination.stat().st_size > 0
     assert await db.settings.get("key") == "value"
 
 
 @needs("backup")
 async def test_a_backup_may_choose_its_place(
-    db: Db, migrated_config: Config, backed_up: AsyncEngine
+    db: Db, migrated_config: Config, engine: AsyncEngine
 ) -> None:
     """Without a destination each copy is a new file."""
     backend, settings = migrated_config.backend, migrated_config.database
     await db.settings.set("key", "value")
-    files = [await backend.backup(backed_up, settings) for _ in range(2)]
+    files = [await backend.backup(engine, settings) for _ in range(2)]
     assert len(set(files)) == 2
     for file in files:
         assert file is not None
@@ -56,10 +46,10 @@ async def test_a_backup_may_choose_its_place(
 
 @needs("backup")
 async def test_a_backup_beside_writers(
-    db: Db, migrated_config: Config, backed_up: AsyncEngine, tmp_path: Path
+    db: Db, migrated_config: Config, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     """Writers and the copy do not fail because of each other."""
     writers = [asyncio.create_task(db.settings.set(f"{number}", "x")) for number in range(20)]
-    await migrated_config.backend.backup(backed_up, migrated_config.database, tmp_path / "copy")
+    await migrated_config.backend.backup(engine, migrated_config.database, tmp_path / "copy")
     await asyncio.gather(*writers)
     assert len(await db.settings.all()) == 20

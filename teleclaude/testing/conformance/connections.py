@@ -11,12 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from teleclaude.backends import ErrorKind
 from teleclaude.store.models import metadata
-from teleclaude.testing.fixtures import async_fixture
 from teleclaude.testing.sockets import connected_sockets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from teleclaude.config import Config
@@ -25,14 +22,6 @@ if TYPE_CHECKING:
 
 SETTINGS = metadata.tables["system_settings"]
 KEYS = select(SETTINGS.c.key)
-
-
-@async_fixture
-async def engine(migrated_config: Config) -> AsyncIterator[AsyncEngine]:
-    """An engine of the backend, as the store uses it."""
-    engine = migrated_config.backend.create_engine(migrated_config.database)
-    yield engine
-    await engine.dispose()
 
 
 async def test_autocommit_is_visible_at_once(engine: AsyncEngine, clock: MutableClock) -> None:

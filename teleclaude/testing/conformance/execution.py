@@ -1,4 +1,4 @@
-"""What operations send: one statement where one is enough, one transaction where it is not."""
+"""What an executor does with statements, and when it refuses to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from sqlalchemy import bindparam, insert, select
 from teleclaude.errors import ConflictError, InvalidValueError, NotFoundError, StoreError
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
-from teleclaude.testing.fixtures import async_fixture
 from teleclaude.testing.stores import checked_out
 
 if TYPE_CHECKING:
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 SETTINGS = metadata.tables["system_settings"]
 INSERT = insert(SETTINGS)
 KEYS = select(SETTINGS.c.key).order_by(SETTINGS.c.key)
-
-
-@async_fixture
-async def known_session(db: Db) -> str:
-    return (await db.sessions.create("mac", "tmux", "api", session_id="1")).session_id
 
 
 @pytest.fixture
@@ -60,40 +54,6 @@ SINGLE: dict[str, Callable[[Db], Awaitable[object]]] = {
     "settings.all": lambda db: db.settings.all(),
     "settings.delete": lambda db: db.settings.delete("key"),
 }
-
-
-@pytest.mark.usefixtures("known_session")
-@pytest.mark.parametrize("operation", SINGLE.values(), ids=SINGLE)
-async def test_one_statement_and_nothing_else(
-    db: Db, statements: list[str], operation: Callable[[Db], Awaitable[object]]
-) -> None:
-    """What is one statement is sent alone: no BEGIN, no COMMIT, no ping, on any connection."""
-    await operation(db)
-    await operation(db) if operation is not SINGLE["delete"] else None
-    assert len(statements) == 1 if operation is SINGLE["delete"] else 2
-    assert not {"BEGIN", "COMMIT", "ROLLBACK"} & set(statements)
-
-
-@pytest.mark.usefixtures("known_session")
-async def test_an_update_is_one_transaction(db: Db, statements: list[str]) -> None:
-    """An update reads and writes in one transaction; with nothing to change it only reads."""
-    await db.sessions.update("1", title="new")
-    begin, read, write, commit = statements
-    assert (begin, commit) == ("BEGIN", "COMMIT")
-    assert (read.split()[0], write.split()[0]) == ("SELECT", "UPDATE")
-    statements.clear()
-    await db.sessions.update("1", title="new")
-    assert [sql.split()[0] for sql in statements] == ["BEGIN", "SELECT", "COMMIT"]
-
-
-async def test_in_a_transaction_nothing_is_added(db: Db, statements: list[str]) -> None:
-    """Operations of a transaction send their statements between one BEGIN and one COMMIT."""
-    async with db.transaction() as tx:
-        await tx.sessions.create("mac", None, "api", session_id="2")
-        await tx.sessions.update("2", title="new")
-        await tx.settings.set("key", "value")
-    words = [sql.split()[0] for sql in statements]
-    assert words == ["BEGIN", "INSERT", "SELECT", "UPDATE", "INSERT", "COMMIT"]
 
 
 async def test_write_many_is_all_or_nothing(

@@ -12,7 +12,7 @@ import pytest
 
 from teleclaude.errors import InstanceLockedError
 from teleclaude.testing.declared import needs
-from teleclaude.testing.polling import until
+from teleclaude.testing.polling import until, until_unlocked
 from teleclaude.testing.processes import store_process
 from teleclaude.testing.schema_dump import dump
 
@@ -89,8 +89,7 @@ async def test_free_at_once_after_a_kill(migrated_config: Config) -> None:
     async with store_process("hold_lock", migrated_config.path, DAEMON) as other:
         await other.said()
         await other.kill()
-        async with asyncio.timeout(2):
-            await free(migrated_config)
+        await until_unlocked(migrated_config, 2)
     assert await migrated_config.backend.lock_holder(migrated_config.database, DAEMON) is None
 
 
@@ -176,15 +175,4 @@ async def test_lost_with_its_connection(
         break_all()
         async with asyncio.timeout(30):
             assert await lock.wait_lost()
-            await free(migrated_config)
-
-
-async def free(config: Config) -> None:
-    """Take the lock as soon as nobody has it any more."""
-    while True:
-        try:
-            await acquire(config)
-        except InstanceLockedError:
-            await asyncio.sleep(0.01)
-        else:
-            return
+            await until_unlocked(migrated_config)

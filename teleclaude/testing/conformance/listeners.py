@@ -207,30 +207,6 @@ async def test_a_reset_needs_a_time_zone(stores: Stores) -> None:
     assert await stores.listeners.all() == before
 
 
-async def test_listeners_take_single_statements(
-    db: Db, clock: MutableClock, statements: list[str]
-) -> None:
-    """What can be one statement is one, in autocommit; `register` is one short transaction."""
-    listeners = db.listeners
-    for operation in (
-        listeners.unregister("a", "b"),
-        listeners.for_target("a"),
-        listeners.for_caller("a"),
-        listeners.all(),
-        listeners.count(),
-        listeners.pop_for_target("a"),
-        listeners.remove_for_caller("a"),
-        listeners.stale_targets(MINUTE),
-        listeners.reset("a", clock.now),
-    ):
-        statements.clear()
-        await operation
-        assert len(statements) == 1
-    statements.clear()
-    await listeners.register("a", "b", "tmux")
-    assert [sent.split()[0] for sent in statements] == ["BEGIN", "INSERT", "COMMIT"]
-
-
 # --- several at once ----------------------------------------------------------------------------
 
 

@@ -83,23 +83,86 @@ async def test_a_failed_event_holds_back_those_behind_a_delivered_one(
     """When the first of a batch fails, what follows the batch waits for its retry."""
     enqueued = await enqueue(stores, "aaa")
     first, second = await stores.hook_outbox.claim(2, LEASE)
-    assert await stores.hook_outbox.failed(first, "error", clock.now + MINUTE)
     assert await stores.hook_outbox.delivered(second)
+    assert await stores.hook_outbox.failed(first, "error", clock.now + MINUTE)
     assert await claimed(stores) == []
     clock.now += MINUTE
     assert await claimed(stores) == [enqueued[0], enqueued[2]]
 
 
-async def test_only_one_claimer_has_events_of_a_session(
+async def test_a_failed_event_takes_back_those_claimed_behind_it(
     stores: Stores, clock: MutableClock
 ) -> None:
-    """A retry that has come waits while somebody still holds a later event of its session."""
-    a1, _, a3 = await enqueue(stores, "aaa")
+    """Who fails an event can no longer deliver, or fail, later ones of its session."""
+    a1, b1, a2, c1, a3 = await enqueue(stores, "abaca")
+    first, other, second, another, third = await stores.hook_outbox.claim(10, LEASE)
+    assert await stores.hook_outbox.failed_many([first], "error", clock.now + MINUTE) == {a1}
+    assert await stores.hook_outbox.delivered(second) is False
+    assert await stores.hook_outbox.failed(third, "error", clock.now) is False
+    assert await stores.hook_outbox.delivered_many([other, another]) == {b1, c1}
+    assert await claimed(stores) == []
+    clock.now += MINUTE
+    again = await stores.hook_outbox.claim(10, LEASE)
+    assert ids(again) == [a1, a2, a3]
+    assert [event.attempt_count for event in again] == [1, 0, 0]
+    assert [event.last_error for event in again] == ["error", None, None]
+
+
+async def test_a_retry_that_has_come_brings_those_behind_it_along(
+    stores: Stores, clock: MutableClock
+) -> None:
+    """An event that may be tried again at once is handed out with all that follow it."""
+    enqueued = await enqueue(stores, "aaa")
     first, second = await stores.hook_outbox.claim(2, LEASE)
     assert await stores.hook_outbox.failed(first, "error", clock.now)
+    assert await claimed(stores) == enqueued
+    assert await stores.hook_outbox.delivered(second) is False
+
+
+async def test_a_failed_event_leaves_those_before_it_alone(
+    stores: Stores, clock: MutableClock
+) -> None:
+    """Who fails an event still has the earlier ones of its session."""
+    a1, a2, a3 = await enqueue(stores, "aaa")
+    first, second, third = await stores.hook_outbox.claim(10, LEASE)
+    assert await stores.hook_outbox.failed(second, "error", clock.now + MINUTE)
+    assert await stores.hook_outbox.delivered(third) is False
+    assert await stores.hook_outbox.delivered(first)
     assert await claimed(stores) == []
+    clock.now += MINUTE
+    assert await claimed(stores) == [a2, a3]
+    assert a1
+
+
+async def test_an_event_that_dies_takes_nothing_back(stores: Stores, clock: MutableClock) -> None:
+    """What is claimed behind an event that is given up need not wait, and can be delivered."""
+    await enqueue(stores, "aa")
+    first, second = await stores.hook_outbox.claim(2, LEASE)
+    assert await stores.hook_outbox.failed(first, "error", clock.now, max_attempts=1)
     assert await stores.hook_outbox.delivered(second)
-    assert await claimed(stores) == [a1, a3]
+
+
+async def test_a_failure_that_does_not_count_takes_nothing_back(
+    stores: Stores, clock: MutableClock
+) -> None:
+    """A claimer that has lost its events cannot disturb the one that has them now."""
+    await enqueue(stores, "aa")
+    lost, _ = await stores.hook_outbox.claim(2, LEASE)
+    clock.now += LEASE
+    claims = await stores.hook_outbox.claim(2, LEASE)
+    assert await stores.hook_outbox.failed(lost, "late", clock.now) is False
+    assert await stores.hook_outbox.delivered_many(claims) == set(ids(claims))
+
+
+async def test_events_of_a_session_may_fail_together(stores: Stores, clock: MutableClock) -> None:
+    """However many events of one session fail in one call, all of them count."""
+    enqueued = await enqueue(stores, "a" * 600)
+    claims = await stores.hook_outbox.claim(600, LEASE)
+    failed = await stores.hook_outbox.failed_many(claims, "error", clock.now)
+    assert failed == set(enqueued)
+    again = await stores.hook_outbox.claim(600, LEASE)
+    assert ids(again) == enqueued
+    assert {event.attempt_count for event in again} == {1}
 
 
 async def test_a_requeued_event_waits_while_a_later_one_is_claimed(
@@ -122,8 +185,9 @@ async def test_an_event_that_waits_holds_back_what_was_released_with_it(
     """Of three events that failed, the last waits for the one before it, not only for the first."""
     a1, a2, a3 = await enqueue(stores, "aaa")
     first, second, third = await stores.hook_outbox.claim(3, LEASE)
+    await stores.hook_outbox.failed(third, "error", clock.now)
     await stores.hook_outbox.failed(second, "error", clock.now + MINUTE)
-    await stores.hook_outbox.failed_many([first, third], "error", clock.now)
+    await stores.hook_outbox.failed(first, "error", clock.now)
     assert ids(await stores.hook_outbox.peek(10)) == [a1]
     [claim] = await stores.hook_outbox.claim(10, LEASE)
     assert claim.id == a1

@@ -1,4 +1,4 @@
-"""What the outboxes send, and the same answers from engines that can do less."""
+"""The outboxes on engines without UPDATE ... RETURNING: several statements, the same answers."""
 
 from __future__ import annotations
 
@@ -16,64 +16,6 @@ if TYPE_CHECKING:
     from teleclaude.testing.outboxes import AnyOutbox
 
 MINUTE = timedelta(minutes=1)
-
-
-# --- one statement each -------------------------------------------------------------------------
-
-
-async def test_enqueueing_is_one_statement(
-    db: Db, outbox: AnyOutbox, statements: list[str]
-) -> None:
-    """`enqueue` sends one statement in autocommit, and so gets the id."""
-    await outbox.add(db, "text")
-    assert len(statements) == 1
-
-
-async def test_claiming_is_one_statement(db: Db, outbox: AnyOutbox, statements: list[str]) -> None:
-    """`claim` finds, locks, marks and reads the rows with one statement in autocommit."""
-    await outbox.fill(db, 3)
-    statements.clear()
-    assert len(await outbox.of(db).claim(3, LEASE)) == 3
-    assert len(statements) == 1
-
-
-async def test_reporting_is_one_statement(
-    db: Db, outbox: AnyOutbox, clock: MutableClock, statements: list[str]
-) -> None:
-    """`delivered` and `failed` send one statement in autocommit, and so do their batch forms."""
-    await outbox.fill(db, 6)
-    one, two, *more = await outbox.of(db).claim(6, LEASE)
-    for report in (
-        outbox.of(db).delivered(one),
-        outbox.of(db).failed(two, "error", clock.now),
-        outbox.of(db).delivered_many(more[:2]),
-        outbox.of(db).failed_many(more[2:], "error", clock.now),
-    ):
-        statements.clear()
-        assert await report
-        assert len(statements) == 1
-
-
-async def test_looking_and_tidying_up_are_one_statement_each(
-    db: Db, outbox: AnyOutbox, clock: MutableClock, statements: list[str]
-) -> None:
-    """`peek`, `stats`, `dead`, `requeue` and a small `prune` send one statement in autocommit."""
-    [row_id] = await outbox.fill(db, 1)
-    [claim] = await outbox.of(db).claim(1, LEASE)
-    await outbox.of(db).failed(claim, "error", clock.now, max_attempts=1)
-    for operation in (
-        outbox.of(db).peek(1),
-        outbox.of(db).stats(),
-        outbox.of(db).dead(),
-        outbox.of(db).requeue(row_id),
-        outbox.of(db).prune(MINUTE),
-    ):
-        statements.clear()
-        await operation
-        assert len(statements) == 1
-
-
-# --- engines without UPDATE ... RETURNING -------------------------------------------------------
 
 
 @pytest.fixture
@@ -120,6 +62,20 @@ async def test_claiming_in_steps_keeps_the_order_of_sessions(db: Db, clock: Muta
     assert await db.hook_outbox.claim(10, LEASE) == []
     clock.now += MINUTE
     assert ids(await db.hook_outbox.claim(10, LEASE)) == [a1, a2, b1]
+
+
+@pytest.mark.usefixtures("without_returning")
+async def test_failing_in_steps_takes_back_what_is_claimed_behind(
+    db: Db, clock: MutableClock
+) -> None:
+    """A failed event takes back later ones of its session also where that takes several steps."""
+    a1, b1, a2 = [await db.hook_outbox.enqueue(session, "stop", {}) for session in "aba"]
+    first, other, second = await db.hook_outbox.claim(10, LEASE)
+    counted = await db.hook_outbox.failed_many([first], "error", clock.now + MINUTE)
+    assert counted == {a1}
+    assert await db.hook_outbox.delivered_many([other, second]) == {b1}
+    clock.now += MINUTE
+    assert ids(await db.hook_outbox.claim(10, LEASE)) == [a1, a2]
 
 
 @pytest.mark.usefixtures("without_returning")

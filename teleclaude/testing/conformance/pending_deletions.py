@@ -136,20 +136,6 @@ async def test_nothing_is_no_message(stores: Stores) -> None:
             await stores.pending_deletions.add(session, message)  # type: ignore[arg-type]
 
 
-async def test_deletions_take_single_statements(db: Db, statements: list[str]) -> None:
-    """Every operation is one statement in autocommit."""
-    await create(db, "1")
-    for operation in (
-        db.pending_deletions.add("1", "a"),
-        db.pending_deletions.add("1", "a"),
-        db.pending_deletions.list("1"),
-        db.pending_deletions.clear("1"),
-    ):
-        statements.clear()
-        await operation
-        assert len(statements) == 1
-
-
 async def test_processes_that_store_the_same_things_at_once(
     db: Db, migrated_config: Config
 ) -> None:

@@ -68,6 +68,13 @@ REQUIRED = {
         "deletion_type": "'feedback'",
         "created_at": NOW,
     },
+    "quarantine": {
+        "source_table": "'t'",
+        "source_key": "'k'",
+        "original": "'null'",
+        "reason": "'r'",
+        "quarantined_at": NOW,
+    },
     "session_listeners": {
         "target_session_id": "'1'",
         "caller_session_id": "'2'",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,16 +23,15 @@ if TYPE_CHECKING:
     from teleclaude.testing.fixtures import BreakConnections, OpenDb
 
 
-async def cancel_after(work: Awaitable[object], steps: int) -> None:
-    """Cancel something after some rounds of the event loop, wherever it is then."""
-    task = asyncio.ensure_future(work)
-    for _ in range(steps):
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-
-
 # --- cancellation -------------------------------------------------------------------------------
+
+
+async def read(db: Db) -> None:
+    await db.settings.all()
+
+
+async def write(db: Db) -> None:
+    await db.settings.set("key", "value")
 
 
 async def in_a_transaction(db: Db) -> None:
@@ -42,37 +40,13 @@ async def in_a_transaction(db: Db) -> None:
         await tx.settings.set("second", "x")
 
 
-CANCELLED: dict[str, Callable[[Db], Awaitable[object]]] = {
-    "read": lambda db: db.settings.all(),
-    "write": lambda db: db.settings.set("key", "value"),
-    "update": lambda db: db.sessions.update("1", title=str(random.random())),
-    "transaction": in_a_transaction,
-}
-
-
-@pytest.mark.parametrize("operation", CANCELLED.values(), ids=CANCELLED)
-async def test_cancellation_leaves_nothing_behind(
-    db: Db, operation: Callable[[Db], Awaitable[object]]
-) -> None:
-    """Cancelled at any moment, an operation leaves no connection, lock or transaction."""
-    await db.sessions.create("mac", None, "api", session_id="1")
-    for steps in (*range(12), *range(12, 60, 4)):
-        await cancel_after(operation(db), steps)
-        async with asyncio.timeout(10):
-            await db.settings.set("alive", str(steps))
-            await db.sessions.touch("1")
-    await all_returned(db)
-    settings = await db.settings.all()
-    assert ("first" in settings) is ("second" in settings)
-
-
 async def test_cancelling_many_at_once(db: Db) -> None:
     """The store goes on working after a crowd of readers and writers was cancelled."""
     await asyncio.gather(*(db.settings.all() for _ in range(24)))
     tasks = [
         asyncio.ensure_future(operation(db))
         for _ in range(8)
-        for operation in (CANCELLED["read"], CANCELLED["write"], CANCELLED["transaction"])
+        for operation in (read, write, in_a_transaction)
     ]
     for _ in range(40):
         await asyncio.sleep(0)

@@ -14,10 +14,9 @@ from teleclaude.testing.fixtures import async_fixture
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from teleclaude.backends import Backend
-    from teleclaude.config import Config
     from teleclaude.testing.clock import MutableClock
 
 LISTENERS = metadata.tables["session_listeners"]
@@ -27,12 +26,10 @@ VOICES = metadata.tables["voice_assignments"]
 
 
 @async_fixture
-async def connection(migrated_config: Config) -> AsyncIterator[AsyncConnection]:
+async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection in a transaction."""
-    engine = migrated_config.backend.create_engine(migrated_config.database)
     async with engine.begin() as connection:
         yield connection
-    await engine.dispose()
 
 
 async def rows(connection: AsyncConnection, table: Table) -> list[dict[str, Any]]:

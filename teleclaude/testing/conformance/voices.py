@@ -116,16 +116,3 @@ async def test_nothing_is_no_voice(stores: Stores) -> None:
     """A missing id is refused before the database sees it."""
     with pytest.raises(InvalidValueError, match=r"voice_assignments\.id must not be null"):
         await stores.voices.assign(None, "service", "ann")  # type: ignore[arg-type]
-
-
-async def test_voices_take_single_statements(db: Db, statements: list[str]) -> None:
-    """Every operation is one statement in autocommit."""
-    for operation in (
-        db.voices.assign("1", "service", "ann"),
-        db.voices.get("1"),
-        db.voices.in_use(),
-        db.voices.delete_older_than(MINUTE),
-    ):
-        statements.clear()
-        await operation
-        assert len(statements) == 1

@@ -129,17 +129,3 @@ async def test_refused_contracts(stores: Stores, value: Any) -> None:
     with pytest.raises(InvalidValueError, match=r"webhook_contracts\.contract_json"):
         await stores.webhook_contracts.upsert("1", value)
     assert (await stores.webhook_contracts.list())[0].contract_json == {}
-
-
-async def test_contracts_take_single_statements(db: Db, statements: list[str]) -> None:
-    """Every operation is one statement in autocommit."""
-    for operation in (
-        db.webhook_contracts.upsert("1", {}),
-        db.webhook_contracts.upsert("1", {}),
-        db.webhook_contracts.list(),
-        db.webhook_contracts.list(active_only=False),
-        db.webhook_contracts.deactivate("1"),
-    ):
-        statements.clear()
-        await operation
-        assert len(statements) == 1

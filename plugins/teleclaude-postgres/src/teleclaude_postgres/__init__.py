@@ -1,8 +1,9 @@
 """The PostgreSQL backend of TeleClaude: the hook implementations, each a line into its module.
 
-Two optional hooks are left out on purpose. `teleclaude_maintain`: the server's autovacuum vacuums
+Some optional hooks are left out on purpose. `teleclaude_maintain`: the server's autovacuum vacuums
 and analyses by itself, better informed than a timer. `teleclaude_backup`: a server has its own
-backups (`pg_dump`, base backups, snapshots), made by whoever runs it.
+backups (`pg_dump`, base backups, snapshots), made by whoever runs it, so that there is nothing for
+`teleclaude_native_backup` to recognise; archives need neither.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from teleclaude.backends import hookimpl, upsert_on_conflict
 from teleclaude_postgres.columns import COLUMN_TYPES
+from teleclaude_postgres.copying import id_counter, snapshot
 from teleclaude_postgres.migrations import migration_context
 from teleclaude_postgres.search import text_search
 from teleclaude_postgres.settings import PostgresSettings
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from sqlalchemy import Connection, Executable, Table, TableClause
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends import (
@@ -121,3 +123,27 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
     from teleclaude_postgres.errors import classify  # noqa: PLC0415
 
     return classify(error)
+
+
+@hookimpl
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None]:
+    """Load with COPY; see `teleclaude_postgres.loading`."""
+    from teleclaude_postgres.loading import copy_rows  # noqa: PLC0415
+
+    return copy_rows(connection, table, rows)
+
+
+@hookimpl
+def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+    """Read in REPEATABLE READ; see `teleclaude_postgres.copying`."""
+    return snapshot(connection)
+
+
+@hookimpl
+def teleclaude_id_counter(
+    connection: AsyncConnection, table: Table, at_least: int | None
+) -> Awaitable[int]:
+    """Look at, or move, an identity's sequence; see `teleclaude_postgres.copying`."""
+    return id_counter(connection, table, at_least)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import await_only
 
 from teleclaude_postgres.connecting import connect
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
@@ -51,6 +53,7 @@ def create_engine(settings: PostgresSettings) -> AsyncEngine:
         max_overflow=0,
     )
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
+    event.listen(engine.sync_engine, "begin", _begin_at_once)
     return engine
 
 
@@ -87,6 +90,18 @@ async def open_connection(settings: PostgresSettings) -> DriverConnection:
         connection.terminate()
         raise
     return connection
+
+
+def _begin_at_once(connection: Connection) -> None:
+    # SQLAlchemy would send BEGIN with the first statement. Sent by itself, which costs as much, it
+    # fails by itself where the connection has ended: before anything of the transaction was done.
+    adapted: Any = connection.connection.dbapi_connection
+    try:
+        await_only(adapted._start_transaction())  # noqa: SLF001 - as SQLAlchemy's own cursor does
+    except BaseException as error:
+        # Cancelled, it may yet begin: nobody must find the connection in a transaction.
+        connection.invalidate(error)
+        raise
 
 
 def _replace_if_closed(

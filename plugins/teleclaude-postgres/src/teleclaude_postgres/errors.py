@@ -68,6 +68,11 @@ _BY_CLASS: Final[Mapping[str, ErrorKind]] = {
     "28": ErrorKind.DENIED,  # invalid authorization specification
 }
 
+_NOTHING_WAS_SENT: Final = ("connection is closed", "another operation (2) is in progress")
+"""What the driver says when it looks before it sends, and the connection had ended while it was
+idle: the second where the server's farewell is there already, and the end itself is not. To the
+driver, reading on is then operation 2 (`PROTOCOL_ERROR_CONSUME`)."""
+
 
 def classify(error: BaseException) -> ErrorKind | None:
     """Say what kind of failure one exception is.
@@ -89,9 +94,9 @@ def classify(error: BaseException) -> ErrorKind | None:
 
 
 def _without_state(error: BaseException) -> ErrorKind | None:
-    if isinstance(error, asyncpg.InterfaceError):
-        # The driver looks before it sends: the connection had ended while it was idle.
-        return ErrorKind.UNREACHABLE if "connection is closed" in str(error) else None
+    if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+        unsent = any(phrase in str(error) for phrase in _NOTHING_WAS_SENT)
+        return ErrorKind.UNREACHABLE if unsent else None
     if isinstance(error, PoolTimeoutError):
         return ErrorKind.UNREACHABLE
     if isinstance(error, ssl.SSLError):

@@ -87,6 +87,10 @@ class AdvisoryLock:
                 self._lose(f"the server did not answer for {_PATIENCE:g} s")
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 self._lose(f"its connection failed: {error}")
+            except asyncpg.InternalClientError:
+                # The server's farewell was read, the end of the connection not yet: the driver
+                # takes itself for busy.
+                self._lose("the server ended its connection")
             else:
                 if backend != self._backend:
                     self._lose("a connection pooler moved it to another server session")
@@ -190,7 +194,12 @@ async def _unlock_and_close(connection: DriverConnection) -> None:
         async with asyncio.timeout(_PATIENCE):
             await connection.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
             await connection.close()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # as in `watch`
+    ):
         connection.terminate()
 
 

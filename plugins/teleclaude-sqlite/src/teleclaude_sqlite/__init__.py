@@ -3,7 +3,8 @@
 `settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect
 for it, `lane` runs the store's statements without either (with `connections`, `jobs`, `readers` and
 `writer`), `lock` is the instance lock, `migrations` what surrounds a migration, `errors` the
-classification of failures, `upkeep` backups and housekeeping.
+classification of failures, `upkeep` backups and housekeeping, `copying` what a copy of the whole
+store needs, `adoption` files of earlier versions.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from teleclaude.backends import (
     hookimpl,
     upsert_on_conflict,
 )
+from teleclaude_sqlite import copying, errors, lane, lock, migrations, search, upkeep
 from teleclaude_sqlite import engine as engine_
-from teleclaude_sqlite import errors, lane, lock, migrations, search, upkeep
 from teleclaude_sqlite.settings import SqliteSettings
 
 if TYPE_CHECKING:
@@ -31,10 +32,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable, Table, TableClause
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends import InstanceLock, LockHolder, StatementLane, TextSearch
+    from teleclaude.backends import (
+        Adoption,
+        InstanceLock,
+        LockHolder,
+        StatementLane,
+        TextSearch,
+    )
 
 __version__ = "0.1.0"
 
@@ -143,6 +150,42 @@ def teleclaude_backup(settings: SqliteSettings, destination: Path | None) -> Awa
 
 
 @hookimpl
+def teleclaude_native_backup(beginning: bytes) -> str | None:
+    """Look for the words that every SQLite file begins with."""
+    return upkeep.native_backup(beginning)
+
+
+@hookimpl
+def teleclaude_adopt(connection: Connection, settings: SqliteSettings) -> Adoption | None:
+    """Recognise a file that an earlier TeleClaude made with its own migration runner."""
+    from teleclaude_sqlite import adoption  # noqa: PLC0415 - needed once in the life of a file
+
+    return adoption.adopt(connection, settings.location)
+
+
+@hookimpl
 def teleclaude_maintain(engine: AsyncEngine) -> Awaitable[Sequence[str]]:
     """Refresh statistics, checkpoint the write-ahead log."""
     return upkeep.maintain(engine)
+
+
+@hookimpl
+def teleclaude_snapshot(connection: AsyncConnection) -> AbstractAsyncContextManager[None]:
+    """Begin a transaction that is no writer's."""
+    return copying.snapshot(connection)
+
+
+@hookimpl
+def teleclaude_id_counter(
+    connection: AsyncConnection, table: Table, at_least: int | None
+) -> Awaitable[int]:
+    """Look at, or move, what AUTOINCREMENT counts."""
+    return copying.id_counter(connection, table, at_least)
+
+
+@hookimpl
+def teleclaude_bulk_load(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> Awaitable[None]:
+    """Insert values that are bound already."""
+    return copying.load_rows(connection, table, rows)

@@ -56,7 +56,8 @@ class Connection:
         check_file(settings.path)
         self.is_broken = False
         """Whether a transaction could not be rolled back: closing the connection does it."""
-        self.note = note
+        self._observe = note
+        self._is_waiting = False
         self._patience = settings.busy_timeout
         self.driver = sqlite3.connect(
             f"file:{quote(str(settings.path))}?mode=rw",
@@ -76,6 +77,11 @@ class Connection:
         except BaseException:
             self.driver.close()
             raise
+
+    def note(self, sql: str, values: Sequence[object] = ()) -> None:
+        """Tell what is about to be sent; that it is sent again while it waits is not told."""
+        if not self._is_waiting:
+            self._observe(sql, values)
 
     def run(self, statement: LaneStatement, values: Sequence[object]) -> LaneResult:
         """Run a statement."""
@@ -118,14 +124,20 @@ class Connection:
         """
         deadline = time.monotonic() + self._patience
         pauses = chain(_PAUSES, repeat(_LONGEST_PAUSE))
-        while True:
-            try:
-                return attempt()
-            except sqlite3.OperationalError as error:
-                busy = classify_error(error) is ErrorKind.BUSY and not self.driver.in_transaction
-                if not busy or time.monotonic() > deadline or not wanted():
-                    raise
-            time.sleep(next(pauses))
+        try:
+            while True:
+                try:
+                    return attempt()
+                except sqlite3.OperationalError as error:
+                    busy = classify_error(error) is ErrorKind.BUSY
+                    if not busy or self.driver.in_transaction:
+                        raise
+                    if time.monotonic() > deadline or not wanted():
+                        raise
+                self._is_waiting = True
+                time.sleep(next(pauses))
+        finally:
+            self._is_waiting = False
 
     def close(self) -> None:
         """Close it."""

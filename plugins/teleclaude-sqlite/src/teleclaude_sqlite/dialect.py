@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy.dialects import registry
@@ -20,6 +21,8 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteDDLCompiler
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
     from sqlalchemy.schema import CreateTable
 
@@ -60,10 +63,18 @@ class TeleclaudeSqliteDialect(SQLiteDialect_aiosqlite):
     def do_terminate(self, dbapi_connection: DBAPIConnection) -> None:
         """Roll back what may be open, after what the driver's thread is doing, then close."""
         driver = dbapi_connection.driver_connection
-        if driver._connection is not None:  # noqa: SLF001 - as SQLAlchemy's own dialect does
+        if (connection := driver._connection) is not None:  # noqa: SLF001 - as SQLAlchemy's own dialect does
             # Put into the thread's queue without waiting: this task may be cancelled once more.
-            driver._tx.put_nowait((None, driver._connection.rollback))  # noqa: SLF001
+            driver._tx.put_nowait((None, partial(_roll_back, connection)))  # noqa: SLF001
         super().do_terminate(dbapi_connection)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if not connection.in_transaction:
+        # A statement in autocommit whose rows were not all fetched keeps its locks, too. There is
+        # nothing to roll back until it belongs to a transaction.
+        connection.execute("BEGIN")
+    connection.rollback()
 
 
 def register() -> None:

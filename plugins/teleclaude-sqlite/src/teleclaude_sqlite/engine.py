@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, event
@@ -22,6 +22,7 @@ from teleclaude_sqlite.errors import classify_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import aiosqlite
     from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 POOL_SIZE: Final = 8
 """Connections kept open. Readers beyond this many wait; writers take turns anyway."""
+
+READ_ONLY: Final = "teleclaude_sqlite_read_only"
+"""The execution option of a connection whose transactions read and take no turn as writers."""
 
 _PAUSE: Final = 0.01
 """Seconds between two attempts to switch a new file to write-ahead logging."""
@@ -56,7 +60,11 @@ def create_engine(settings: SqliteSettings) -> AsyncEngine:
     )
     engine = create_async_engine(
         url,
-        connect_args={"isolation_level": None, "timeout": settings.busy_timeout},
+        connect_args={
+            "async_creator_fn": _open,
+            "isolation_level": None,
+            "timeout": settings.busy_timeout,
+        },
         hide_parameters=True,
         max_overflow=0,
         pool_size=POOL_SIZE,
@@ -69,6 +77,26 @@ def create_engine(settings: SqliteSettings) -> AsyncEngine:
 
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+async def _open(path: str, **options: Any) -> aiosqlite.Connection:  # noqa: ANN401 - the driver's
+    import aiosqlite  # noqa: PLC0415 - whoever only looks at the backend need not load its driver
+
+    # Cancelled while the driver's thread opens the file, the driver would drop the connection
+    # without closing it.
+    connection = aiosqlite.connect(path, **options)
+    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy's own dialect does
+    opening = asyncio.ensure_future(connection)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_opened)
+        raise
+
+
+def _close_opened(opening: asyncio.Future[aiosqlite.Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().stop()
 
 
 def setup_connection(connection: DBAPIConnection, settings: SqliteSettings) -> None:
@@ -181,5 +209,6 @@ def check_file(path: Path) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN" if options.get(READ_ONLY) else "BEGIN IMMEDIATE")

@@ -185,15 +185,16 @@ class Transaction:
     """A transaction whose statements come one by one from the event loop.
 
     The writer does nothing else until it ends.
+
+    Attributes:
+        begun: Answered when it has begun.
+        begins: Whether it is one. Otherwise it only keeps the writer from doing anything.
     """
 
-    def __init__(self, begun: asyncio.Future[Any]) -> None:
-        """Make the transaction.
-
-        Args:
-            begun: Answered when it has begun.
-        """
+    def __init__(self, begun: asyncio.Future[Any], *, begins: bool) -> None:
+        """Make the transaction."""
         self.begun = begun
+        self.begins = begins
         self.steps: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
         self._over: BaseException | None = None
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import asynccontextmanager
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,7 +22,7 @@ from teleclaude_sqlite.writer import Writer
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from teleclaude.backends import LaneConnection, LaneResult, LaneStatement
     from teleclaude_sqlite.settings import SqliteSettings
@@ -93,8 +94,20 @@ class SqliteLane(StatementLane):
 
     async def begin(self) -> Transaction:
         """Open a transaction, when it is its turn."""
+        return await self._begun(begins=True)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Let the writer do nothing meanwhile."""
+        pause = await self._begun(begins=False)
+        try:
+            yield
+        finally:
+            await pause.rollback()
+
+    async def _begun(self, *, begins: bool) -> Transaction:
         async with self._room:
-            transaction = Transaction(self._writing.ask())
+            transaction = Transaction(self._writing.ask(), begins=begins)
             self._writer.submit(transaction)
             try:
                 await transaction.begun

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -11,7 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from teleclaude.backends import ErrorKind
 from teleclaude.errors import StoreError
+from teleclaude_sqlite.errors import classify_error
+from teleclaude_sqlite.integrity import CHECK, damage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +31,9 @@ _MAINTENANCE_PATIENCE: Final = 200
 
 _INSTRUCTIONS: Final = 100_000
 """The same for the check of the copy, in instructions of SQLite's virtual machine."""
+
+_MAGIC: Final = b"SQLite format 3\x00"
+"""How a database file begins (https://www.sqlite.org/fileformat.html, section 1.3.1)."""
 
 
 def backup_path(database: Path) -> Path:
@@ -53,7 +60,7 @@ async def backup(database: Path, destination: Path) -> Path:
         The destination.
 
     Raises:
-        StoreError: The copy is damaged, so the database may be.
+        StoreError: There is no space for the copy, or it is damaged, so the database may be.
         OSError: The file cannot be written.
     """
     stop = threading.Event()
@@ -63,7 +70,13 @@ async def backup(database: Path, destination: Path) -> Path:
     except asyncio.CancelledError:
         stop.set()
         await asyncio.wait([copying])
+        _discard(copying, destination)
         raise
+
+
+def _discard(copying: asyncio.Future[Path], destination: Path) -> None:
+    if copying.exception() is None:  # it must be asked for, or asyncio says that nobody did
+        destination.unlink(missing_ok=True)
 
 
 def _copy(database: Path, destination: Path, stop: threading.Event) -> Path:
@@ -71,6 +84,7 @@ def _copy(database: Path, destination: Path, stop: threading.Event) -> Path:
         if stop.is_set():
             raise InterruptedError
 
+    _require_space(database, destination)
     partial = destination.with_name(f"{destination.name}.partial")
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -85,13 +99,49 @@ def _copy(database: Path, destination: Path, stop: threading.Event) -> Path:
             source.execute("SELECT count(*) FROM sqlite_master").fetchone()
             source.backup(copy, pages=_PAGES, progress=give_up)
             copy.set_progress_handler(stop.is_set, _INSTRUCTIONS)
-            verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
-        if verdict != "ok":
-            message = f"The backup of the database is damaged: {verdict}."
+            found = damage(line for (line,) in copy.execute(CHECK))
+        if found:
+            message = f"The backup of the database is damaged: {found}."
             raise StoreError(message, hint="The database itself may be; nothing was changed.")
         return partial.rename(destination)
+    except (sqlite3.Error, OSError) as error:
+        if classify_error(error) is ErrorKind.FULL:
+            raise _no_space(database, destination) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _require_space(database: Path, destination: Path) -> None:
+    # Not to fill somebody's disk to the brim before finding out that it is too small.
+    parts = (database, database.with_name(f"{database.name}-wal"))
+    needed = sum(part.stat().st_size for part in parts if part.exists())
+    directory = destination.parent
+    if directory.is_dir() and shutil.disk_usage(directory).free < needed:
+        raise _no_space(database, destination)
+
+
+def _no_space(database: Path, destination: Path) -> StoreError:
+    message = f"There is no space in {destination.parent} for a copy of the database {database}."
+    return StoreError(message, hint="Free some space and try again; nothing was changed.")
+
+
+def native_backup(beginning: bytes) -> str | None:
+    """Say what to do with a file, if it is a SQLite database.
+
+    Args:
+        beginning: Its first bytes.
+
+    Returns:
+        How it takes the place of a database, or gets into another one; `None` for another file.
+    """
+    if not beginning.startswith(_MAGIC):
+        return None
+    return (
+        "To go back to it, stop the daemon, remove the files teleclaude.db-wal and "
+        "teleclaude.db-shm, and put it in the place of teleclaude.db. To load it into another "
+        "database, name it as `path` in a configuration for `teleclaude db copy --from`."
+    )
 
 
 async def maintain(engine: AsyncEngine) -> Sequence[str]:

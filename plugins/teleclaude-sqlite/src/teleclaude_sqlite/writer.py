@@ -212,7 +212,7 @@ class Writer:
     def _serve(self, transaction: Transaction, connection: Connection) -> None:
         """Do the steps of a transaction as they come, until it ends."""
         try:
-            if transaction.is_wanted:
+            if transaction.begins and transaction.is_wanted:
                 connection.when_free(
                     lambda: connection.send("BEGIN IMMEDIATE"), lambda: transaction.is_wanted
                 )
@@ -220,7 +220,7 @@ class Writer:
             self._under_way = []
             self._fail([transaction], error)
             return
-        if not connection.driver.in_transaction:
+        if not transaction.is_wanted and not connection.driver.in_transaction:
             self._under_way = []
             self._desk.answer([Answer(transaction.begun)], finished=1)
             return
@@ -232,7 +232,8 @@ class Writer:
     def _steps(self, transaction: Transaction, connection: Connection) -> list[Answer]:
         while not self._stopping:
             try:
-                step = transaction.steps.get(timeout=IDLE)
+                # Who writes elsewhere meanwhile has a connection that ends by itself.
+                step = transaction.steps.get(timeout=IDLE if transaction.begins else None)
             except queue.Empty:
                 connection.roll_back()
                 idle = f"nothing happened in the transaction for {IDLE:g} seconds"

@@ -141,6 +141,7 @@ class MinimalLock:
 @asynccontextmanager
 async def teleclaude_instance_lock(settings, name):
     holder = LockHolder(os.getpid(), socket.gethostname(), datetime.now(UTC))
+    settings.path.parent.mkdir(parents=True, exist_ok=True)  # it may be locked before it is made
     with _lock_file(settings, name).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,125 @@
+"""Loading many rows into a table: what has to be true of them, and the portable way to do it.
+
+Nothing here knows how an engine loads fast; that is a backend's `teleclaude_bulk_load`.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from sqlalchemy import insert
+
+from teleclaude.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Column, Dialect, Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+BATCH: Final = 2_000
+"""Rows loaded at once. More make it no faster and only take memory."""
+
+
+def batches(
+    rows: Iterable[Sequence[object]], size: int = BATCH
+) -> Iterator[list[Sequence[object]]]:
+    """Take rows in batches, no more of them than the batch needs.
+
+    Args:
+        rows: The rows.
+        size: How many are in a batch; the last one may be smaller.
+
+    Yields:
+        The batches, none of them empty.
+    """
+    iterator = iter(rows)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def by_column(table: Table, rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    """Turn rows into columns, having checked that each has a value where it must.
+
+    Args:
+        table: The table.
+        rows: At least one row, with a value for every column of the table in its order.
+
+    Returns:
+        For each column of the table its values.
+
+    Raises:
+        InvalidValueError: A row has too few or too many values, or none where it must have one.
+    """
+    width = len(table.columns)
+    for row in rows:
+        if len(row) != width:
+            message = (
+                f"A row for {table.name} has {len(row)} values; the table has {width} columns."
+            )
+            raise InvalidValueError(message)
+    columns: list[tuple[object, ...]] = list(zip(*rows, strict=True))
+    for column, values in zip(table.columns, columns, strict=True):
+        if not column.nullable and None in values:
+            message = f"The value for {column} must not be null."
+            raise InvalidValueError(message)
+    return columns
+
+
+def bound(
+    table: Table, dialect: Dialect, rows: Sequence[Sequence[object]]
+) -> list[tuple[object, ...]]:
+    """Check rows and bring each value into the form the driver takes.
+
+    Args:
+        table: The table.
+        dialect: The dialect of the engine.
+        rows: At least one row, with a Python value for every column of the table in its order.
+
+    Returns:
+        The same rows, as the types of the columns bind them.
+
+    Raises:
+        InvalidValueError: A value cannot be stored.
+    """
+    columns = [
+        _bound(column, dialect, values)
+        for column, values in zip(table.columns, by_column(table, rows), strict=True)
+    ]
+    return list(zip(*columns, strict=True))
+
+
+@runtime_checkable
+class BindsMany(Protocol):
+    """A column type that binds the values of many rows quicker than one by one."""
+
+    def bind_many(self, values: Sequence[object]) -> Sequence[object]:
+        """Give what the type's bind processor would make of each value."""
+        ...
+
+
+def _bound(column: Column[Any], dialect: Dialect, values: Sequence[object]) -> Iterable[object]:
+    engine_type = column.type.dialect_impl(dialect)
+    if isinstance(engine_type, BindsMany):
+        return engine_type.bind_many(values)
+    process = engine_type.bind_processor(dialect)
+    return values if process is None else map(process, values)
+
+
+async def insert_rows(
+    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+) -> None:
+    """Load rows with an INSERT that is run once for each of them: what every engine can do.
+
+    Args:
+        connection: A connection in a transaction.
+        table: The table.
+        rows: At least one row, with a Python value for every column of the table in its order.
+
+    Raises:
+        InvalidValueError: A value cannot be stored.
+    """
+    by_column(table, rows)
+    names = table.columns.keys()
+    await connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])

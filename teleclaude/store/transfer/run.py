@@ -1,0 +1,279 @@
+"""One run of a copy: prepare the target, load what is missing, verify, finish."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from teleclaude.backends import bulk
+from teleclaude.errors import CopyError, InvalidValueError
+from teleclaude.store.transfer import checkpoints
+from teleclaude.store.transfer.checkpoints import Checkpoint
+from teleclaude.store.transfer.content import Content
+from teleclaude.store.transfer.emptying import empty
+from teleclaude.store.transfer.options import Outcome
+from teleclaude.store.transfer.reading import MOST_ROWS, key_of, row_error
+from teleclaude.store.transfer.report import CopyReport, TableReport
+from teleclaude.store.transfer.verification import (
+    TABLES,
+    count_orphans,
+    first_differences,
+    has_ids,
+    read_content,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Dialect, Table
+
+    from teleclaude.store.transfer.content import Row
+    from teleclaude.store.transfer.options import CopyOptions, Progress
+    from teleclaude.store.transfer.reading import Page, Reader
+    from teleclaude.store.transfer.side import Side
+    from teleclaude.store.transfer.source import Contents, Source
+
+
+class CopyRun:
+    """Copies what a snapshot of the source holds into the target."""
+
+    def __init__(
+        self, source: Source, target: Side, options: CopyOptions, progress: Progress
+    ) -> None:
+        """Prepare; nothing is written yet.
+
+        Args:
+            source: The source.
+            target: The target, whose lock is held.
+            options: How to copy.
+            progress: Hears how it goes on.
+        """
+        self._sides = source, target
+        self._target = target
+        self._options = options
+        self._progress = progress
+        self._copied = 0
+        self._contents = {table.name: Content() for table in TABLES}
+        self._keys: dict[str, tuple[object, ...] | None] = dict.fromkeys(self._contents)
+
+    async def copy(self) -> CopyReport:
+        """Do everything.
+
+        Returns:
+            Both sides compared; they agree.
+        """
+        source, target = self._sides
+        async with source.snapshot() as self._source:
+            outcome = await self._prepare()
+            if outcome is not Outcome.ALREADY_COPIED:
+                for table in TABLES:
+                    await self._copy_table(table)
+                await self._continue_ids()
+            tables = await self._verify()
+        if outcome is not Outcome.ALREADY_COPIED:
+            async with target.begin() as connection:
+                await checkpoints.end(connection)
+        return CopyReport(outcome, source.location, target.location, self._copied, tables)
+
+    # --- before ---------------------------------------------------------------------------------
+
+    async def _prepare(self) -> Outcome:
+        self._target.prepare_storage()
+        if await self._target.is_half_copied():
+            if not self._options.replace:
+                await self._resume()
+                return Outcome.RESUMED
+            await empty(self._target)
+            async with self._target.begin() as connection:
+                await checkpoints.end(connection)
+        await self._target.migrator.upgrade(own_lock=True)
+        rows = await self._target.migrator.count_rows()
+        if any(rows.values()) and not self._options.replace:
+            await self._recognise(rows)
+            return Outcome.ALREADY_COPIED
+        async with self._target.begin() as connection:
+            await checkpoints.begin(connection, self._head)
+        await self._refuse_same()
+        await empty(self._target)
+        return Outcome.COPIED
+
+    async def _refuse_same(self) -> None:
+        """Make sure that source and target are not two names of one database."""
+        source, target = self._sides
+        if not await source.is_half_copied():
+            return
+        async with target.begin() as connection:
+            await checkpoints.end(connection)
+        raise same_database(target.location)
+
+    @property
+    def _head(self) -> str:
+        return str(self._target.migrator.head)
+
+    async def _resume(self) -> None:
+        self._progress.say("An interrupted copy is continued.")
+        async with self._target.begin() as connection:
+            found = await checkpoints.load(connection, self._head)
+        rows = await self._target.migrator.count_rows()
+        for table in TABLES:
+            if rows[table.name] != found[table.name].rows:
+                message = f"The target's {table.name} is not what the interrupted copy left."
+                raise CopyError(message, hint="Begin again with --replace.")
+            await self._check_unchanged(table, found[table.name])
+
+    async def _check_unchanged(self, table: Table, checkpoint: Checkpoint) -> None:
+        """Make sure that what was copied before is still what the source begins with."""
+        content = self._contents[table.name]
+        key = None
+        pages = self._source.pages(table, derive=True)
+        self._progress.begin("check", table.name, checkpoint.rows)
+        while (missing := checkpoint.rows - content.rows) > 0:
+            page = await pages.next(min(missing, MOST_ROWS))
+            if page is None:
+                break
+            content.add(page.forms)
+            key = page.key
+            self._progress.advance(len(page.rows))
+        self._progress.end()
+        if Checkpoint.of(content, key) != checkpoint:
+            message = f"The source's {table.name} changed since the copy was interrupted."
+            raise CopyError(message, hint="Begin again with --replace.")
+        self._keys[table.name] = key
+
+    async def _recognise(self, rows: Mapping[str, int]) -> None:
+        """Accept a target that holds the same already, and refuse any other that is not empty."""
+        counts = {table.name: await self._source.count(table) for table in TABLES}
+        if counts != rows:
+            raise not_empty(self._target.location, rows)
+        async with self._target.snapshot() as reader:
+            for table in TABLES:
+                ours = await self._read(self._source, table, derive=True)
+                if ours != await self._read(reader, table, derive=False):
+                    raise not_empty(self._target.location, rows)
+                self._contents[table.name] = ours
+
+    async def _read(self, reader: Contents, table: Table, *, derive: bool) -> Content:
+        return await read_content(reader, table, self._progress, step="compare", derive=derive)
+
+    # --- the rows -------------------------------------------------------------------------------
+
+    async def _copy_table(self, table: Table) -> None:
+        pages = self._source.pages(table, after=self._keys[table.name], derive=True)
+        self._progress.begin("copy", table.name, await self._source.count(table))
+        self._progress.advance(self._contents[table.name].rows)
+        upcoming = asyncio.ensure_future(pages.next())
+        try:
+            while (page := await upcoming) is not None:
+                # The next page is read while this one is loaded.
+                upcoming = asyncio.ensure_future(pages.next())
+                await self._load(table, page)
+                self._progress.advance(len(page.rows))
+        finally:
+            upcoming.cancel()
+            await asyncio.wait([upcoming])
+        self._progress.end()
+
+    async def _load(self, table: Table, page: Page) -> None:
+        content = self._contents[table.name]
+        content.add(page.forms)
+        checkpoint = Checkpoint.of(content, page.key)
+        try:
+            async with self._target.executor.loading() as tx:
+                await tx.load(table, page.rows)
+                await tx.write(checkpoints.SAVE, checkpoint.parameters(table))
+        except InvalidValueError as error:
+            refused = refused_rows(table, page.rows, self._target.dialect)
+            raise refused[0] from error
+        self._copied += len(page.rows)
+
+    async def _continue_ids(self) -> None:
+        for table in filter(has_ids, TABLES):
+            used = await self._source.id_counter(table)
+            async with self._target.begin() as connection:
+                await self._target.backend.id_counter(connection, table, used)
+
+    # --- after ----------------------------------------------------------------------------------
+
+    async def _verify(self) -> Sequence[TableReport]:
+        async with self._target.snapshot() as reader:
+            reports = [await self._compare(reader, table) for table in TABLES]
+            for table, report in zip(TABLES, reports, strict=True):
+                if not report.agrees:
+                    raise await self._difference(reader, table, report)
+        return reports
+
+    async def _compare(self, reader: Reader, table: Table) -> TableReport:
+        ours = self._contents[table.name]
+        theirs = await read_content(reader, table, self._progress, step="verify", derive=False)
+        ids = has_ids(table)
+        return TableReport(
+            name=table.name,
+            source_rows=ours.rows,
+            source_hash=ours.hash,
+            target_rows=theirs.rows,
+            target_hash=theirs.hash,
+            orphans=await count_orphans(reader, table),
+            source_id=await self._source.id_counter(table) if ids else None,
+            target_id=await reader.id_counter(table) if ids else None,
+        )
+
+    async def _difference(self, reader: Reader, table: Table, report: TableReport) -> CopyError:
+        hint = "The copy is not usable; begin again with --replace."
+        if not report.same_content:
+            lines = await first_differences(self._source, reader, table)
+            message = f"{table.name} differs from the source: {'; '.join(lines)}."
+        elif report.orphans:
+            message = f"{report.orphans} rows of {table.name} refer to rows that are not there."
+        else:
+            message = (
+                f"New rows of {table.name} would get ids that were given before: the source has "
+                f"counted to {report.source_id}, the target to {report.target_id}."
+            )
+        return CopyError(message, hint=hint)
+
+
+def same_database(location: str) -> CopyError:
+    """Give the error for a source that is the target too.
+
+    Args:
+        location: Where it is.
+    """
+    message = f"Source and target are the same database: {location}."
+    return CopyError(message, hint="Name another one; nothing was changed.")
+
+
+def not_empty(location: str, rows: Mapping[str, int]) -> CopyError:
+    """Give the error for a target that holds something else.
+
+    Args:
+        location: Where it is.
+        rows: How many rows its tables have.
+    """
+    found = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.items() if count)
+    message = f"The target {location} is not empty: {found}."
+    return CopyError(message, hint="Name another database, or empty this one with --replace.")
+
+
+def refused_rows(table: Table, rows: Sequence[Row], dialect: Dialect) -> list[CopyError]:
+    """Find the rows of which an engine refuses a value.
+
+    Args:
+        table: The table.
+        rows: Its rows.
+        dialect: The engine's dialect.
+
+    Returns:
+        An error for each of them.
+    """
+    try:
+        bulk.bound(table, dialect, rows)
+    except InvalidValueError as error:
+        if len(rows) == 1:
+            return [row_error(table, key_of(table, rows[0]), error)]
+        half = len(rows) // 2
+        return [
+            refused
+            for part in (rows[:half], rows[half:])
+            for refused in refused_rows(table, part, dialect)
+        ]
+    return []
