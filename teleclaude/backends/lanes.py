@@ -109,7 +109,7 @@ class StatementLane(ABC):
     def __init__(self) -> None:
         """Make the lane; nothing is connected."""
         self.observers: list[Callable[[str, Values], object]] = []
-        self._turn = asyncio.Lock()
+        self._turn_of_the_engine = asyncio.Lock()
 
     def note(self, sql: str, values: Values = ()) -> None:
         """Tell the observers what is about to be sent."""
@@ -140,7 +140,7 @@ class StatementLane(ABC):
         It is taken where the engine has a single writer. A lane whose own changes wait in a queue
         overrides this, so that whoever writes through the engine waits in the same one.
         """
-        return self._turn
+        return self._turn_of_the_engine
 
     async def unit(self, work: Callable[[LaneConnection], Coroutine[Any, Any, T]]) -> T:
         """Run several statements as one transaction.
