@@ -226,6 +226,24 @@ async def test_a_unit_that_waits_for_something_else(db: Db) -> None:
     assert await db.settings.all() == {}
 
 
+async def test_only_so_many_wait_in_the_queue(
+    db: Db, holding: Callable[[], asyncio.Task[None]]
+) -> None:
+    """Beyond ten thousand, changes wait before the queue, and all are made in their order."""
+    tasks = [asyncio.ensure_future(db.settings.set(f"{n % 7}", f"{n}")) for n in range(10_100)]
+    await queued(db, 10_000)
+    assert await db.settings.all() == {}
+    assert db._lane is not None
+    assert db._lane.in_use == 10_001
+    for cancelled in (tasks[-1], tasks[-2], tasks[9_999]):
+        cancelled.cancel()
+    await holding()
+    await asyncio.wait(tasks)
+    assert sum(task.cancelled() for task in tasks) == 3
+    last = {n % 7: f"{n}" for n in range(10_100) if n not in (10_099, 10_098, 9_999)}
+    assert await db.settings.all() == {f"{key}": value for key, value in last.items()}
+
+
 # --- one by one ---------------------------------------------------------------------------------
 
 
