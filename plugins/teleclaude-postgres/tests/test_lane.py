@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from teleclaude.backends import CommitError, ErrorKind, LaneStatement
+from teleclaude.testing.cancelling import Manner, cancel_everywhere
 from teleclaude.testing.polling import until as until_
 from teleclaude_postgres.errors import CannotConnectError
 from teleclaude_postgres.lane import PostgresLane
@@ -229,6 +230,25 @@ async def test_a_cancelled_statement_ends(
     await until(lambda: lane.in_use == 0)
     await until(lambda: provisioner.execute(SESSIONS, section["dbname"]) == [])
     assert (await lane.run(query("SELECT 1"), ())).rows[0][0] == 1
+
+
+@pytest.mark.parametrize("manner", Manner)
+async def test_a_cancelled_transaction_is_not_left_open(lane: PostgresLane, manner: Manner) -> None:
+    """Wherever a transaction is cancelled, nobody finds a connection that is still in it."""
+
+    async def use() -> None:
+        transaction = await lane.begin()
+        try:
+            await transaction.run(query("SELECT 1"), ())
+        except BaseException:
+            await transaction.rollback()
+            raise
+        await transaction.commit()
+        idle = lane._connections._idle
+        assert not any(connection.is_in_transaction() for connection in idle)
+
+    assert await cancel_everywhere(use, manner) > 2
+    await until_(lambda: lane.in_use == 0)
 
 
 async def test_a_failed_transaction_is_not_said_to_be_committed(lane: PostgresLane) -> None:
