@@ -145,7 +145,7 @@ async def stumble(config: str, seed: str) -> None:
 
         async def handle(event: HookEvent, *, succeeds: bool) -> None:
             since = monotonic_ns()
-            await asyncio.sleep(0)
+            await asyncio.sleep(_DELIVERING)
             until = monotonic_ns()
             if succeeds:
                 counted = await db.hook_outbox.delivered(event)
