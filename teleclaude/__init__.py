@@ -6,10 +6,10 @@ asked for, because short-lived processes must not pay for what they do not use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
-
+TYPE_CHECKING = False  # without `typing`, which `teleclaude-hook` would wait for
 if TYPE_CHECKING:
+    from typing import Final
+
     from teleclaude.backends.hookspecs import hookimpl
     from teleclaude.config import Config, load_config
     from teleclaude.errors import (
@@ -77,6 +77,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
+    from importlib import import_module  # noqa: PLC0415 - as for `typing`
+
     value: object = getattr(import_module(_HOMES.get(name, "teleclaude.errors")), name)
     globals()[name] = value
     return value

@@ -6,10 +6,10 @@ The class docstring's first sentence is the message when none is given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
+TYPE_CHECKING = False  # without `typing`, which `teleclaude-hook` would wait for
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import ClassVar
 
 
 class TeleclaudeError(Exception):

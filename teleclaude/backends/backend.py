@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Adoption,
         InstanceLock,
         LogicalType,
+        QuickWrite,
         TextSearch,
     )
     from teleclaude.backends.lanes import StatementLane
@@ -354,6 +355,11 @@ class Backend:
             return cast("int", await answer)
         (key,) = table.primary_key.columns
         return int((await connection.execute(select(func.max(key)))).scalar() or 0)
+
+    def quick_write(self, settings: BackendSettings) -> QuickWrite | None:
+        """Say how a single row is stored quickly; see `hookspecs.teleclaude_quick_write`."""
+        answer: QuickWrite | None = self._hook.teleclaude_quick_write(settings=settings)
+        return answer
 
 
 def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[Any] | None:

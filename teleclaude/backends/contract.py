@@ -219,6 +219,24 @@ class TextSearch:
     query: Callable[[Sequence[SearchWord]], str]
 
 
+class QuickWrite(NamedTuple):
+    """How a process that lives for a single row stores it without SQLAlchemy.
+
+    Attributes:
+        entry: The function that does, as `module:function`. It is called with `arguments`, an
+            INSERT as text, the values of its parameters in their order, and the seconds it may
+            take. It commits, and gives `True` when exactly one row is stored, as durably as by the
+            engine, and `False` when certainly nothing was: the long way is tried then. It raises a
+            `StoreUnavailableError` where the long way would fail as well, and with
+            `outcome_unknown` where it is not known what happened.
+        arguments: What the function needs to know: values that JSON has, no secret among them,
+            because they are kept in a file.
+    """
+
+    entry: str
+    arguments: Mapping[str, object]
+
+
 def locked(name: str, location: str, holder: LockHolder) -> InstanceLockedError:
     """Give the error for a lock that somebody else holds, in the same words on every engine.
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         InstanceLock,
         LockHolder,
         LogicalType,
+        QuickWrite,
         TextSearch,
     )
     from teleclaude.backends.lanes import StatementLane
@@ -389,4 +390,24 @@ def teleclaude_id_counter(
     Returns:
         An awaitable of the highest number that is used up, by the counter or by a row; 0 when there
         is none.
+    """
+
+
+@hookspec(firstresult=True)
+def teleclaude_quick_write(settings: BackendSettings) -> QuickWrite | None:
+    """Say how a process that lives for a single row stores it without SQLAlchemy.
+
+    Called when the daemon has started, and by `teleclaude-hook` where it had to go the long way.
+    What it gives is kept in a file, from which later processes of `teleclaude-hook` work without
+    loading anything else of this backend. It is not called where a secret field has a value,
+    because that would have to stand in the file. Left out, each of those processes goes the long
+    way.
+
+    Args:
+        settings: An instance of the class `teleclaude_settings` gave.
+
+    Returns:
+        The function to call, and what it needs to know; or `None` where these settings need the
+        engine. The module of the function, and the package it is in, must import no more than the
+        driver.
     """

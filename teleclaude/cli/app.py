@@ -35,6 +35,7 @@ app = typer.Typer(
     help=_DESCRIPTION,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # with boxes around it, help would take twice as long to appear
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run.run)

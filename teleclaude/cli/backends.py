@@ -8,7 +8,7 @@ from teleclaude.cli.options import JsonOption
 
 
 def backends(*, as_json: JsonOption = False) -> None:
-    """List the installed database backends and whether each of them loads."""
+    """List the installed database backends, and which of them load."""
     from teleclaude.backends import installed_backends
     from teleclaude.cli.tables import print_table
 

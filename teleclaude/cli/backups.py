@@ -1,6 +1,5 @@
 """`teleclaude db backup` and `db restore`: a store into a file, and back into any database."""
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from teleclaude.cli.copying import Wording, ask_to_empty, document, print_sides, summary
 from teleclaude.cli.options import ConfigOption, JsonOption
+from teleclaude.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from teleclaude.store.archive import BackupReport
@@ -31,9 +31,10 @@ def backup(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a backup of the whole database while others read and write.
+    """Write a backup of the whole database.
 
-    The file is there when it is complete, and only its owner can read it.
+    Others read and write meanwhile. The file is there when it is complete, and only its owner can
+    read it.
     """
     from teleclaude.cli.progress import shown
     from teleclaude.config import load_config
@@ -43,9 +44,9 @@ def backup(
     destination = file.expanduser().absolute()
     if portable:
         with shown(quiet=as_json) as progress:
-            report = asyncio.run(back_up(loaded, destination, progress))
+            report = wait_for(back_up(loaded, destination, progress))
     else:
-        report = asyncio.run(back_up_natively(loaded, destination))
+        report = wait_for(back_up_natively(loaded, destination))
     size = report.file.stat().st_size
     if as_json:
         typer.echo(json.dumps(_document(report, size), indent=2))
@@ -69,10 +70,10 @@ def restore(  # noqa: PLR0913 - each is an option of the command
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Load an archive of `db backup --portable` into the database, and verify it.
+    """Load an archive of the whole database, and verify it.
 
-    The whole archive is checked before anything is written. Interrupted, the same command
-    continues.
+    `db backup --portable` writes one. The whole archive is checked before anything is written.
+    Interrupted, the same command continues.
     """
     from teleclaude.cli.progress import shown
     from teleclaude.config import load_config
@@ -86,7 +87,7 @@ def restore(  # noqa: PLR0913 - each is an option of the command
     began = time.monotonic()
     with shown(quiet=as_json) as progress:
         archive = file.expanduser().absolute()
-        report = asyncio.run(restore_store(archive, loaded, options, progress))
+        report = wait_for(restore_store(archive, loaded, options, progress))
     seconds = time.monotonic() - began
     if as_json:
         typer.echo(json.dumps(document(report, seconds), indent=2))

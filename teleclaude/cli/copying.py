@@ -1,6 +1,5 @@
 """`teleclaude db copy`: a whole store into another database."""
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from teleclaude.cli.options import INTERRUPTED, ConfigOption, JsonOption
+from teleclaude.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from teleclaude.config import Config, Switched
@@ -60,10 +60,11 @@ def copy(  # noqa: PLR0913 - each is an option of the command
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy everything into another database, of the same or another engine, and verify it.
+    """Copy everything into another database.
 
-    Interrupted, the same command continues. Only the files given with --to and --from say which
-    databases those are; environment variables that set keys do not.
+    Of the same or another engine; the copy is verified. Interrupted, the same command continues.
+    Only the files given with --to and --from say which databases those are; environment variables
+    that set keys do not.
     """
     from teleclaude.store.transfer import CopyOptions
 
@@ -135,7 +136,7 @@ def ask_to_empty(target: "Config") -> None:
         finally:
             await db.close()
 
-    if rows := asyncio.run(count()):
+    if rows := wait_for(count()):
         question = f"All {rows:,} rows of {target.database.location} will be deleted. Go on?"
         if not typer.confirm(question, err=True):
             raise typer.Abort
@@ -147,7 +148,7 @@ def _copy(stores: _Stores, options: "CopyOptions", *, quiet: bool) -> "CopyRepor
 
     try:
         with shown(quiet=quiet) as progress:
-            return asyncio.run(copy_store(stores.source, stores.target, options, progress))
+            return wait_for(copy_store(stores.source, stores.target, options, progress))
     except KeyboardInterrupt:
         said = "Nothing was written." if options.dry_run else "The same command continues the copy."
         typer.secho(f"error: Interrupted. {said}", err=True, fg=typer.colors.RED)

@@ -1,12 +1,12 @@
 """`teleclaude db`: the schema of the database, and copies of it."""
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from teleclaude.cli import backups, copying
 from teleclaude.cli.options import ConfigOption
+from teleclaude.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 app = typer.Typer(
     name="db",
-    help="Create, upgrade, inspect, copy, back up and restore the database.",
+    help="Create, upgrade, inspect, copy or back up the database.",
     no_args_is_help=True,
 )
 app.command()(copying.copy)
@@ -58,7 +58,10 @@ def adopt(
     ] = False,
     strict: StrictOption = False,
 ) -> None:
-    """Convert a database that an earlier TeleClaude made; `run` and `upgrade` do it, too."""
+    """Convert a database that an earlier TeleClaude made.
+
+    `run` and `upgrade` do it, too.
+    """
     done = _migrate(config, lambda migrator: migrator.adopt(strict=strict, dry_run=dry_run))
     _say(done, dry_run=dry_run)
 
@@ -89,7 +92,7 @@ def current(config: ConfigOption = None) -> None:
 
 @app.command()
 def history(config: ConfigOption = None) -> None:
-    """List the revisions this version of TeleClaude knows, oldest first."""
+    """List the revisions there are, oldest first."""
 
     async def revisions(migrator: "Migrator") -> None:
         for revision in migrator.history():
@@ -100,7 +103,10 @@ def history(config: ConfigOption = None) -> None:
 
 @app.command()
 def check(config: ConfigOption = None) -> None:
-    """Say whether the database's tables are what this version of TeleClaude expects."""
+    """Compare the database's tables with those that are expected.
+
+    Says OK, or what differs from what this version of TeleClaude expects.
+    """
     from teleclaude.errors import MigrationError
 
     loaded, differences, _ = _look(config, lambda migrator: migrator.check())
@@ -123,7 +129,10 @@ def sql(
         typer.Option(help="For this engine instead of the configured one; needs no configuration."),
     ] = None,
 ) -> None:
-    """Print the SQL that creates the schema, for an administrator to run."""
+    """Print the SQL that creates the schema.
+
+    For an administrator to run.
+    """
     from teleclaude.backends import load_backend
     from teleclaude.config import load_config
     from teleclaude.migrations import Migrator
@@ -180,5 +189,5 @@ def _look(
         finally:
             await db.close()
 
-    result, head = asyncio.run(act())
+    result, head = wait_for(act())
     return loaded, result, head

@@ -7,8 +7,6 @@ import sys
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import structlog
-
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
 
@@ -26,6 +24,8 @@ def make_logger(style: LogFormat) -> FilteringBoundLogger:
     Args:
         style: What a line looks like.
     """
+    import structlog
+
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if style is LogFormat.JSON

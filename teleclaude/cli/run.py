@@ -1,12 +1,12 @@
 """`teleclaude run`: the daemon in the foreground."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from teleclaude.cli.logs import LogFormat
 from teleclaude.cli.options import ConfigOption
+from teleclaude.cli.waiting import wait_for
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
             engine=backend.engine,
             distribution=f"{backend.distribution} {backend.version}",
         )
-        asyncio.run(Daemon(loaded, log).run())
+        wait_for(Daemon(loaded, log).run())
     except TeleclaudeError as error:
         if log_format is LogFormat.JSON:  # who reads the log would not see standard error
             log.error("failed", reason=str(error), exit_code=error.exit_code)  # noqa: TRY400

@@ -1,23 +1,26 @@
 """`teleclaude status`: the database and the daemon at a glance."""
 
-import asyncio
 import json
 from typing import TYPE_CHECKING
 
 import typer
 
 from teleclaude.cli.options import ConfigOption, JsonOption
+from teleclaude.cli.waiting import wait_for
 
 if TYPE_CHECKING:
     from teleclaude.daemon import Status
 
 
 def status(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
-    """Show engine, database, schema, whether a daemon runs, and how many rows there are."""
+    """Show the database and the daemon at a glance.
+
+    Engine, place, schema, whether a daemon runs, and how many rows there are.
+    """
     from teleclaude.config import load_config
     from teleclaude.daemon import gather_status
 
-    found = asyncio.run(gather_status(load_config(config)))
+    found = wait_for(gather_status(load_config(config)))
     if as_json:
         typer.echo(json.dumps(_document(found), indent=2))
     else:

@@ -12,6 +12,7 @@ from teleclaude.backends import DAEMON_LOCK
 from teleclaude.backends.translation import translated
 from teleclaude.daemon.patience import when_up
 from teleclaude.errors import InstanceLockLostError, TeleclaudeError
+from teleclaude.hook.writing import write_manifest
 from teleclaude.store import Db
 
 if TYPE_CHECKING:
@@ -90,8 +91,17 @@ class Daemon:
             stack.push_async_callback(self._close, db)
             self._report(await self._when_up(lambda: db.migrator.upgrade(own_lock=True)))
             await self._when_up(db.open)
+            await self._prepare_hooks()
             self._log.info("ready", database=self._location, pid=os.getpid())
             await self._watch(db, lock)
+
+    async def _prepare_hooks(self) -> None:
+        """Let the processes of `teleclaude-hook` store their events without loading all of this."""
+        path = self._config.path
+        try:
+            await write_manifest(None if path is None else str(path), os.environ)
+        except (OSError, TeleclaudeError) as error:
+            self._log.warning("hooks are not prepared, so they are slow", reason=str(error))
 
     async def _take_lock(self, stack: AsyncExitStack) -> InstanceLock:
         backend, settings = self._config.backend, self._config.database

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from secrets import token_hex
-from typing import TYPE_CHECKING, Final, TypeAlias
+from os import urandom
 
 from teleclaude.errors import InvalidValueError, StoreError
 
+TYPE_CHECKING = False  # without `typing`, which `teleclaude-hook` would wait for
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Final, TypeAlias
 
 Document: TypeAlias = dict[str, object] | list[object]
 """A JSON object or array, as the store takes and gives it."""
@@ -38,20 +39,21 @@ _ENCODER: Final = json.JSONEncoder(
 )
 _TOO_DEEP: Final = f"it is nested more than {MAX_DEPTH} levels deep"
 
-_MARK: Final = token_hex(8)
+_MARK: Final = urandom(8).hex()
 """Stands between documents that are written together. Nobody who writes one can know it."""
 
 _BETWEEN: Final = f',"{_MARK}",'
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
-_EXPONENT: Final = re.compile(_STRING + r"|-?\d+(?:\.\d+)?e\+\d+")
-_NEGATIVE_ZERO: Final = re.compile(_STRING + r"|-0\.0(?!\d)")
-_LONG_INTEGER: Final = re.compile(_STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])")
-_BRACKET: Final = re.compile(_STRING + r"|[\[\]{}]")
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS: Final = b"0" * 19
 _LOOK_CLOSER: Final = (rb"\u0000", b"-0.0", b"e+")
-_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+# What few documents need is compiled when one does, and kept by `re`.
+_EXPONENT: Final = _STRING + r"|-?\d+(?:\.\d+)?e\+\d+"
+_NEGATIVE_ZERO: Final = _STRING + r"|-0\.0(?!\d)"
+_LONG_INTEGER: Final = _STRING + r"|(?<![\d.])-?\d{19,}(?![\d.e])"
+_BRACKET: Final = _STRING + r"|[\[\]{}]"
+_ESCAPED_NUL: Final = r"(?<!\\)(?:\\\\)*\\u0000"
 
 
 class DumpedDocument(str):
@@ -312,13 +314,13 @@ def dump_document(value: object, where: str) -> str:
         raise invalid(where, f"is not a JSON document: {_first_sentence(error)}") from None
     if _is_too_deep(text):
         raise invalid(where, f"is not a JSON document: {_TOO_DEEP}")
-    if r"\u0000" in text and _ESCAPED_NUL.search(text):
+    if r"\u0000" in text and re.search(_ESCAPED_NUL, text):
         raise invalid(where, "contains a NUL character, which cannot be stored")
-    if _has_many_digits(text.encode()) and not all(map(_fits, _LONG_INTEGER.findall(text))):
+    if _has_many_digits(text.encode()) and not all(map(_fits, re.findall(_LONG_INTEGER, text))):
         raise invalid(where, "contains an integer that does not fit into 64 bits")
     if "-0.0" in text:
-        text = _NEGATIVE_ZERO.sub(_without_sign, text)
-    return _EXPONENT.sub(_without_exponent, text) if "e+" in text else text
+        text = re.sub(_NEGATIVE_ZERO, _without_sign, text)
+    return re.sub(_EXPONENT, _without_exponent, text) if "e+" in text else text
 
 
 def writes_as(document: object, text: str, where: str) -> bool:
@@ -396,7 +398,7 @@ def _is_too_deep(text: str) -> bool:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False  # as almost always, and quickly seen
     depth = 0
-    for match in _BRACKET.finditer(text):
+    for match in re.finditer(_BRACKET, text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
         if depth > MAX_DEPTH:
             return True

@@ -41,7 +41,7 @@ def test_nothing_of_another_backend_is_loaded(migrated_config: Config) -> None:
     backend = migrated_config.backend
     others = [one for one in installed_backends() if one.engine != backend.engine]
     needed = _requirements(backend.distribution) | _requirements("teleclaude")
-    foreign = {one.entry_point.module for one in others}
+    foreign = {one.entry_point.module.partition(".")[0] for one in others}
     foreign |= {name for one in others for name in _requirements(one.distribution)} - needed
     done = subprocess.run(
         [sys.executable, "-c", USE, str(migrated_config.path)],

@@ -20,6 +20,9 @@ from fake_backends import install_backend
 from teleclaude import backends
 from teleclaude.backends import CONTRACT_VERSION, REQUIRED_HOOKS, ErrorKind, LogicalType, hookspecs
 from teleclaude.config import load_config
+from teleclaude.hook import quick
+from teleclaude.hook.events import Event
+from teleclaude.hook.writing import write_manifest
 from teleclaude.store import Db
 from teleclaude.store.transfer import CopyOptions, Outcome, copy_store
 
@@ -219,6 +222,23 @@ async def test_the_examples_for_copies(complete: Config, configure: Configure) -
     async with Db(other) as copy:
         assert await copy.settings.all() == {"key": "value"}
         assert await copy.notification_outbox.enqueue("mail", "a@b", "text") == 3
+
+
+async def test_the_example_of_a_quick_write(complete: Config, tmp_path: Path) -> None:
+    """An event of a hook is stored by it, and a schema of another version is noticed."""
+    environ = {"HOME": str(tmp_path), "TELECLAUDE_CONFIG_PATH": str(complete.path)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.environ", environ)
+        db = Db(complete)
+        await db.migrator.upgrade()
+        async with db:
+            assert await write_manifest(str(complete.path), environ)
+            assert quick.enqueue(Event("session", "Stop", {"a": 1}), None)
+            (row,) = await db.hook_outbox.peek(2)
+            assert (row.session_id, row.event_type, row.payload) == ("session", "Stop", {"a": 1})
+        with closing(sqlite3.connect(complete.database.location)) as connection, connection:
+            connection.execute("DELETE FROM alembic_version")
+        assert not quick.enqueue(Event("session", "Stop", {}), None)
 
 
 async def test_the_examples_do_what_they_are_for(complete: Config, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,6 +111,20 @@ def test_a_signal_ends_the_daemon_cleanly(
     wait_for(daemon, "ready")
     daemon.send_signal(signal_number)
     assert daemon.wait(timeout=2) == 0
+
+
+def test_a_hook_stores_its_event(
+    daemon: subprocess.Popen[str], executables: Path, environment: dict[str, str], home: Path
+) -> None:
+    """`teleclaude-hook` is installed, and stores what an agent writes to it."""
+    wait_for(daemon, "ready")
+    event = '{"session_id": "s", "hook_event_name": "Stop"}'
+    subprocess.run(
+        [executables / "teleclaude-hook"], input=event, env=environment, text=True, check=True
+    )
+    with closing(sqlite3.connect(home / ".teleclaude" / "teleclaude.db")) as connection:
+        rows = connection.execute("SELECT session_id, event_type FROM hook_outbox").fetchall()
+    assert rows == [("s", "Stop")]
 
 
 def test_the_status_says_whether_a_daemon_runs(

@@ -22,7 +22,7 @@ def test_is_found_and_fits_the_contract(backend: Backend) -> None:
 
 def test_types_of_all_logical_types(backend: Backend) -> None:
     """Each logical type has one of PostgreSQL's own types."""
-    from teleclaude_postgres import teleclaude_column_types  # noqa: PLC0415
+    from teleclaude_postgres.plugin import teleclaude_column_types  # noqa: PLC0415
 
     dialect = backend.create_engine(PostgresSettings()).dialect
     types = {key: type_.compile(dialect) for key, type_ in teleclaude_column_types().items()}

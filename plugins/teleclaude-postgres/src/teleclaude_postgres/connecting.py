@@ -13,6 +13,7 @@ from asyncpg.connect_utils import SessionAttribute
 from teleclaude.backends import ErrorKind
 from teleclaude.errors import ConfigError
 from teleclaude_postgres.errors import CannotConnectError, connect_failure
+from teleclaude_postgres.passwords import read_password
 from teleclaude_postgres.tls import tls_arguments
 
 if TYPE_CHECKING:
@@ -93,22 +94,7 @@ def _password(settings: PostgresSettings) -> str | None:
     if settings.password is not None:
         return settings.password.get_secret_value()
     file = settings.password_file
-    if file is None:
-        return None
-    key = "database.password_file"
-    try:
-        password = file.read_bytes().decode()
-    except OSError as error:
-        message = f"{file} cannot be read: {error.strerror}."
-        raise ConfigError(message, key=key) from error
-    except UnicodeDecodeError:
-        message = f"{file} is not a text file in UTF-8."
-        raise ConfigError(message, key=key) from None  # the cause would quote the password
-    password = password.removesuffix("\n").removesuffix("\r")
-    if not password:
-        message = f"{file} is empty; it should hold the password."
-        raise ConfigError(message, key=key)
-    return password
+    return None if file is None else read_password(file)
 
 
 def _explained(error: asyncpg.ProtocolViolationError, endpoint: Endpoint) -> Exception:
