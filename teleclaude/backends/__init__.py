@@ -18,6 +18,14 @@ from teleclaude.backends.contract import (
 )
 from teleclaude.backends.discovery import InstalledBackend, installed_backends, load_backend
 from teleclaude.backends.hookspecs import CONTRACT_VERSION, hookimpl
+from teleclaude.backends.lanes import (
+    CommitError,
+    LaneConnection,
+    LaneResult,
+    LaneStatement,
+    LaneTransaction,
+    StatementLane,
+)
 from teleclaude.backends.settings import BackendSettings
 from teleclaude.backends.upserts import upsert_on_conflict
 
@@ -30,14 +38,20 @@ __all__ = [
     "Backend",
     "BackendSettings",
     "Capabilities",
+    "CommitError",
     "ErrorKind",
     "InstalledBackend",
     "InstanceLock",
+    "LaneConnection",
+    "LaneResult",
+    "LaneStatement",
+    "LaneTransaction",
     "LockHolder",
     "LogicalType",
     "Quarantined",
     "QuickWrite",
     "SearchWord",
+    "StatementLane",
     "TextSearch",
     "hookimpl",
     "installed_backends",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
 from sqlalchemy import event, func, select
-from sqlalchemy.exc import IntegrityError
 
 from teleclaude.backends import bulk, hookspecs
 from teleclaude.backends.contract import Capabilities, ErrorKind, LockHolder
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
         QuickWrite,
         TextSearch,
     )
+    from teleclaude.backends.lanes import StatementLane
 
 REQUIRED_HOOKS: Final = (
     "teleclaude_settings",
@@ -193,6 +193,15 @@ class Backend:
         search: TextSearch | None = self._hook.teleclaude_text_search(table=table, column=column)
         return search
 
+    def statement_lane(self, settings: BackendSettings) -> StatementLane | None:
+        """Make the statement lane; see `hookspecs.teleclaude_statement_lane`.
+
+        Returns:
+            The lane, or `None` where statements run through the engine.
+        """
+        lane: StatementLane | None = self._hook.teleclaude_statement_lane(settings=settings)
+        return lane
+
     def implements(self, hook: str) -> bool:
         """Say whether the backend has a hook, or leaves it out.
 
@@ -244,15 +253,15 @@ class Backend:
             error: Any exception that came out of a statement or a connection attempt.
 
         Returns:
-            The kind. Where the backend recognises nothing of the chain: `INTEGRITY` if SQLAlchemy
-            does, else `OTHER`.
+            The kind. Where the backend recognises nothing of the chain: `INTEGRITY` if the driver
+            or SQLAlchemy calls it an `IntegrityError`, else `OTHER`.
         """
         for one in _chain(error):
             kind: ErrorKind | None = self._hook.teleclaude_classify_error(error=one)
             if kind is not None and kind is not ErrorKind.OTHER:
                 return kind
         # Drivers agree about this one, so that a backend need not tell.
-        conflict = any(isinstance(one, IntegrityError) for one in _chain(error))
+        conflict = any(_is_integrity_error(one) for one in _chain(error))
         return ErrorKind.INTEGRITY if conflict else ErrorKind.OTHER
 
     async def backup(
@@ -366,6 +375,11 @@ def column_type(dialect: Dialect, logical: LogicalType) -> TypeEngine[Any] | Non
     """
     types: Mapping[LogicalType, TypeEngine[Any]] = getattr(dialect, _COLUMN_TYPES_ATTRIBUTE, {})
     return types.get(logical)
+
+
+def _is_integrity_error(error: BaseException) -> bool:
+    # Drivers share no class, only its name (PEP 249); SQLAlchemy recognises theirs by it, too.
+    return any(each.__name__ == "IntegrityError" for each in type(error).__mro__)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -7,7 +7,6 @@ violated.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +15,7 @@ from teleclaude.backends.contract import ErrorKind
 from teleclaude.errors import ConflictError, StoreError, StoreUnavailableError, TeleclaudeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
     from teleclaude.backends.backend import Backend
 
@@ -90,28 +89,53 @@ _QUOTABLE: Final = frozenset(_EXPLANATIONS) - {
 }
 
 
-@contextmanager
-def translated(backend: Backend, location: str) -> Iterator[None]:
+class translated:  # noqa: N801 - it is used like a function
     """Let only TeleClaude's errors out of a block that talks to a database.
 
-    Args:
-        backend: Whose database it is.
-        location: Where it is, without secrets.
+    A class, and not a generator, because every operation of the store goes through it.
 
     Raises:
         TeleclaudeError: In place of any error of the driver, SQLAlchemy or the operating system.
     """
-    try:
-        yield
-    except TeleclaudeError:
-        raise
-    except Exception as error:
+
+    __slots__ = ("_backend", "_driver_errors", "_location")
+
+    def __init__(
+        self,
+        backend: Backend,
+        location: str,
+        driver_errors: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Make the context manager, which can be entered any number of times.
+
+        Args:
+            backend: Whose database it is.
+            location: Where it is, without secrets.
+            driver_errors: The base classes of the driver's exceptions, where they come out as they
+                are.
+        """
+        self._backend = backend
+        self._location = location
+        self._driver_errors = (SQLAlchemyError, OSError, *driver_errors)
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the block, with another error where that is called for."""
+        if not isinstance(error, Exception) or isinstance(error, TeleclaudeError):
+            return
         if isinstance(own := _root(error), TeleclaudeError):
             raise own from None  # a refused value, wrapped by the layers it came through
-        known = isinstance(error, (SQLAlchemyError, OSError))
-        if not known and backend.classify_error(error) is ErrorKind.OTHER:
-            raise  # a defect, not a failure of the database: it must show
-        raise translate(error, backend, location) from error
+        known = isinstance(error, self._driver_errors)
+        if not known and self._backend.classify_error(error) is ErrorKind.OTHER:
+            return  # a defect, not a failure of the database: it must show
+        raise translate(error, self._backend, self._location) from error
 
 
 def translate(error: BaseException, backend: Backend, location: str) -> TeleclaudeError:

@@ -13,12 +13,15 @@ from teleclaude.backends.translation import translated
 from teleclaude.migrations import Migrator
 from teleclaude.store.agents import Agents
 from teleclaude.store.context import StoreContext, utc_now
-from teleclaude.store.executor import EngineExecutor
+from teleclaude.store.engine_way import EngineWay
+from teleclaude.store.executor import StoreExecutor
+from teleclaude.store.lane_way import LaneWay
 from teleclaude.store.listeners import Listeners
 from teleclaude.store.memory import Memory
 from teleclaude.store.models import metadata
 from teleclaude.store.outbox import HookOutbox, NotificationOutbox, WebhookOutbox
 from teleclaude.store.pending_deletions import PendingDeletions
+from teleclaude.store.prepared import Preparer
 from teleclaude.store.sessions import Sessions
 from teleclaude.store.settings import Settings
 from teleclaude.store.voices import Voices
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from teleclaude.config import Config
     from teleclaude.store.context import Clock
     from teleclaude.store.executor import Executor, RetryPolicy
+    from teleclaude.store.ways import Way
 
 
 class Stores:
@@ -82,7 +86,12 @@ class Db(Stores):
     """
 
     def __init__(
-        self, config: Config, *, clock: Clock = utc_now, retry: RetryPolicy | None = None
+        self,
+        config: Config,
+        *,
+        clock: Clock = utc_now,
+        retry: RetryPolicy | None = None,
+        lane: bool = True,
     ) -> None:
         """Make the store; nothing is connected until `open`.
 
@@ -90,6 +99,8 @@ class Db(Stores):
             config: Which backend, and where the database is.
             clock: Tells the time; injected by tests.
             retry: How often and when what is safe to repeat is repeated.
+            lane: Whether statements run on the backend's statement lane, if it has one; otherwise
+                they run through its engine, which is slower and means the same.
         """
         self._backend = config.backend
         self._location = config.database.location
@@ -97,7 +108,8 @@ class Db(Stores):
         self._clock = clock
         self._upsert = cache(self._backend.upsert)
         self._text_search = cache(self._backend.text_search)
-        self._executor = EngineExecutor(self._engine, self._backend, self._location, retry=retry)
+        self._lane = self._backend.statement_lane(config.database) if lane else None
+        self._executor = StoreExecutor(self._way(), self._backend, self._location, retry=retry)
         self.migrator = Migrator(self._backend, config.database, self._engine, metadata)
         super().__init__(self._context(self._executor))
 
@@ -114,11 +126,13 @@ class Db(Stores):
         except BaseException:
             await self.close()
             raise
+        if self._lane is not None:
+            await self._engine.dispose()  # the lane has connections of its own
         self._executor.open()
 
     async def close(self) -> None:
         """Close all connections. Closing twice is no error."""
-        self._executor.close()
+        await self._executor.close()
         await self._engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -147,12 +161,17 @@ class Db(Stores):
 
         Raises:
             StoreUnavailableError: The transaction could not be opened, or the connection broke
-            while
-                it was committed (`outcome_unknown` is then set).
+                while it was committed (`outcome_unknown` is then set).
             StoreError: An operation failed and its error was swallowed: nothing is committed.
         """
         async with self._executor.transaction() as executor:
             yield Stores(self._context(executor))
+
+    def _way(self) -> Way:
+        if self._lane is None:
+            return EngineWay(self._engine, self._backend)
+        engine = EngineWay(self._engine, self._backend, self._lane.turn)
+        return LaneWay(self._lane, Preparer(self._engine.dialect), engine)
 
     def _context(self, executor: Executor) -> StoreContext:
         return StoreContext(

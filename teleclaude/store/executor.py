@@ -5,7 +5,8 @@ no COMMIT. Several statements that belong together are a *unit of work*: a funct
 that runs inside one transaction and, when the engine says that nothing of it happened, runs again
 as a whole.
 
-What stores see is `Executor`; they do not know which of the two they have.
+What stores see is `Executor`; they do not know which of the two they have. How a statement reaches
+the database, through the engine or on the backend's statement lane, is the `Way`'s part.
 """
 
 from __future__ import annotations
@@ -13,26 +14,54 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
+from functools import partial
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    Generic,
+    NamedTuple,
+    NoReturn,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+)
 
-from teleclaude.backends import ErrorKind
+from teleclaude.backends import CommitError, ErrorKind
 from teleclaude.backends.translation import outcome_unknown, translated
 from teleclaude.errors import InvalidValueError, StoreError, StoreUnavailableError, TeleclaudeError
+from teleclaude.store.ways import Written
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Executable, Table
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from teleclaude.backends import Backend
+    from teleclaude.store.ways import (
+        LoadingTransaction,
+        Parameters,
+        Row,
+        Transaction,
+        TransactionStatements,
+        Way,
+    )
 
-    Parameters: TypeAlias = Mapping[str, object]
-    Row: TypeAlias = Sequence[Any]
+__all__ = [
+    "Executor",
+    "LoadingExecutor",
+    "RetryPolicy",
+    "StoreExecutor",
+    "TransactionExecutor",
+    "Unit",
+    "Written",
+]
 
 T = TypeVar("T")
+OpenT = TypeVar("OpenT", bound="Transaction")
+TransactionT = TypeVar("TransactionT", bound="TransactionExecutor")
 
 SAFE: Final = frozenset(
     {
@@ -45,25 +74,15 @@ SAFE: Final = frozenset(
 )
 """Failures after which nothing has happened, so that the same thing may be done again."""
 
+_REPEATABLE: Final = SAFE | {ErrorKind.DISCONNECTED}
+"""The same, for what changes nothing or is undone with its connection."""
+
 _UNDONE_BY_COMMIT: Final = SAFE | {ErrorKind.INTEGRITY, ErrorKind.FULL, ErrorKind.READ_ONLY}
 """Failures of a COMMIT that are known to have rolled the transaction back."""
 
-LOST: Final = frozenset({ErrorKind.UNREACHABLE, ErrorKind.DISCONNECTED})
-"""There is no connection any more."""
+_NO_PARAMETERS: Final[Parameters] = {}
 
 _ENDED: Final = "The transaction has ended."
-
-
-class Written(NamedTuple):
-    """What a changing statement did.
-
-    Attributes:
-        rowcount: How many rows it inserted, updated or deleted.
-        rows: What its RETURNING clause gave, if it has one.
-    """
-
-    rowcount: int
-    rows: Sequence[Row]
 
 
 class Executor(Protocol):
@@ -123,34 +142,32 @@ class RetryPolicy:
         return random.uniform(0, longest)  # noqa: S311 - it spreads load and guards nothing
 
 
-class EngineExecutor:
+class _Outcome(NamedTuple, Generic[T]):
+    """What became of a unit of work: its result, or what it raised."""
+
+    result: T | None = None
+    failure: Exception | None = None
+
+
+class StoreExecutor:
     """Runs each statement by itself, and each unit of work in a transaction of its own."""
 
     def __init__(
-        self,
-        engine: AsyncEngine,
-        backend: Backend,
-        location: str,
-        *,
-        retry: RetryPolicy | None = None,
+        self, way: Way, backend: Backend, location: str, *, retry: RetryPolicy | None = None
     ) -> None:
         """Make an executor.
 
         Args:
-            engine: An engine that the backend made.
+            way: The way to the database.
             backend: The backend.
             location: Where the database is, for errors.
             retry: How often and when to try again.
         """
-        self._engine = engine
+        self._way = way
         self._backend = backend
         self._location = location
         self._retry = retry or RetryPolicy()
-        # Where the engine has one writer, those of this process queue here, first come first
-        # served, instead of colliding in the database, where luck decides who is next.
-        self._turn: AbstractAsyncContextManager[object] = (
-            asyncio.Lock() if backend.capabilities.single_writer else nullcontext()
-        )
+        self._translated = translated(backend, location, way.driver_errors)
         self._in_transaction: set[asyncio.Task[object] | None] = set()
         self._unusable: str | None = "The store is not open."
 
@@ -158,37 +175,29 @@ class EngineExecutor:
         """Accept statements from now on."""
         self._unusable = None
 
-    def close(self) -> None:
-        """Refuse statements from now on."""
+    async def close(self) -> None:
+        """Refuse statements from now on, and finish those that were accepted."""
         self._unusable = "The store is closed."
+        await self._way.close()
 
     async def read(
         self, statement: Executable, parameters: Parameters | None = None
     ) -> Sequence[Row]:
         """Run a SELECT; again if the connection breaks, because reading changes nothing."""
         self._check_usable()
-
-        async def attempt() -> Sequence[Row]:
-            async with self._autocommit() as connection:
-                return (await connection.execute(statement, parameters)).all()
-
-        return await self._repeat(attempt, SAFE | {ErrorKind.DISCONNECTED})
+        attempt = partial(self._way.read, statement, parameters or _NO_PARAMETERS)
+        return await self._repeat(attempt, _REPEATABLE)
 
     async def write(self, statement: Executable, parameters: Parameters | None = None) -> Written:
         """Run a changing statement in autocommit."""
-        return await self._change(lambda connection: _write(connection, statement, parameters))
+        return await self._change(partial(self._way.write, statement, parameters or _NO_PARAMETERS))
 
     async def insert(self, statement: Executable, parameters: Parameters) -> int:
         """Run an INSERT in autocommit."""
-        return await self._change(lambda connection: _insert(connection, statement, parameters))
+        return await self._change(partial(self._way.insert, statement, parameters))
 
-    async def _change(self, change: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _change(self, attempt: Callable[[], Awaitable[T]]) -> T:
         self._check_usable(writing=True)
-
-        async def attempt() -> T:
-            async with self._turn, self._autocommit() as connection:
-                return await change(connection)
-
         try:
             return await self._repeat(attempt, SAFE)
         except StoreUnavailableError as error:
@@ -203,12 +212,37 @@ class EngineExecutor:
 
     async def run(self, unit: Unit[T]) -> T:
         """Run a unit of work in a transaction; again as a whole where nothing of it remained."""
+        raised: Exception | None = None
 
-        async def attempt() -> T:
-            async with self._transaction(self._begin) as tx:
-                return await unit(tx)
+        async def work(statements: TransactionStatements) -> T:
+            nonlocal raised
+            tx = TransactionExecutor(statements, self._backend, self._location, self._translated)
+            try:
+                result = await unit(tx)
+                tx.check_usable()
+            except Exception as error:
+                raised = error
+                raise
+            finally:
+                await tx.end()
+            return result
 
-        return await self._repeat(attempt, SAFE | {ErrorKind.DISCONNECTED})
+        async def attempt() -> _Outcome[T]:
+            self._check_usable(writing=True)
+            try:
+                with self._in_a_transaction():
+                    return _Outcome(result=await self._way.run(work))
+            except Exception as error:
+                # What failed in the database has been explained by then. Anything else is the
+                # unit's own, and says nothing about the database, whatever it is called.
+                if error is raised and not isinstance(error, TeleclaudeError):
+                    return _Outcome(failure=error)
+                raise
+
+        outcome = await self._repeat(attempt, _REPEATABLE)
+        if outcome.failure is not None:
+            raise outcome.failure
+        return cast("T", outcome.result)
 
     def transaction(self) -> AbstractAsyncContextManager[TransactionExecutor]:
         """Open a transaction, commit it at the end of the block, roll it back on an exception.
@@ -221,63 +255,61 @@ class EngineExecutor:
             `StoreUnavailableError` when it could not be opened or when the connection broke at the
             COMMIT (`outcome_unknown` is then set).
         """
+        return self._transaction(self._way.begin, TransactionExecutor)
 
-        async def begin(stack: AsyncExitStack) -> AsyncConnection:
-            return await self._repeat(lambda: self._begin(stack), SAFE | {ErrorKind.DISCONNECTED})
-
-        return self._transaction(begin)
+    def loading(self) -> AbstractAsyncContextManager[LoadingExecutor]:
+        """Open a transaction that can also load many rows into a table; see `transaction`."""
+        return self._transaction(self._way.begin_loading, LoadingExecutor)
 
     @asynccontextmanager
     async def _transaction(
-        self, begin: Callable[[AsyncExitStack], Awaitable[AsyncConnection]]
-    ) -> AsyncIterator[TransactionExecutor]:
+        self,
+        begin: Callable[[], Awaitable[OpenT]],
+        make: Callable[[OpenT, Backend, str, translated], TransactionT],
+    ) -> AsyncIterator[TransactionT]:
         self._check_usable(writing=True)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._turn)
-            task = asyncio.current_task()
-            self._in_transaction.add(task)
-            stack.callback(self._in_transaction.discard, task)
-            connection = await begin(stack)
-            tx = TransactionExecutor(connection, self._backend, self._location)
-            stack.push_async_callback(tx.end)
-            yield tx
-            await tx.commit()
+        with self._in_a_transaction():
+            opened = await self._repeat(begin, _REPEATABLE)
+            try:
+                tx = make(opened, self._backend, self._location, self._translated)
+                try:
+                    yield tx
+                    await tx.commit(opened)
+                finally:
+                    await tx.end()
+            finally:
+                await opened.end()
 
-    async def _begin(self, stack: AsyncExitStack) -> AsyncConnection:
-        with translated(self._backend, self._location):
-            async with AsyncExitStack() as attempt:
-                connection = await self._engine.connect()
-                attempt.push_async_callback(self._release, connection)
-                await connection.begin()
-                stack.push_async_exit(attempt.pop_all())
-                return connection
-
-    async def _release(self, connection: AsyncConnection) -> None:
-        """Give a connection back, rolling back what was not committed."""
+    @contextmanager
+    def _in_a_transaction(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        self._in_transaction.add(task)
         try:
-            await connection.__aexit__(None, None, None)
-        except Exception as error:
-            # Where there is no connection any more, the engine has rolled back by itself; what the
-            # caller must hear is the error that led here, if there is one.
-            if self._backend.classify_error(error) not in LOST:
-                raise
-
-    @asynccontextmanager
-    async def _autocommit(self) -> AsyncIterator[AsyncConnection]:
-        with translated(self._backend, self._location):
-            async with self._engine.connect() as connection:
-                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield
+        finally:
+            self._in_transaction.discard(task)
 
     async def _repeat(self, attempt: Callable[[], Awaitable[T]], safe: frozenset[ErrorKind]) -> T:
-        for count in range(self._retry.attempts - 1):
+        count = 0
+        while True:
             try:
-                return await attempt()
+                with self._translated:
+                    try:
+                        return await attempt()
+                    except CommitError as error:
+                        _raise_explained(error, self._backend, self._location)
             except TeleclaudeError as error:
-                lost = isinstance(error, StoreUnavailableError) and error.outcome_unknown
-                if lost or self._backend.classify_error(error) not in safe:
+                if not self._may_repeat(error, safe, count):
                     raise
             await asyncio.sleep(self._retry.pause(count))
-        return await attempt()
+            self._check_usable()
+            count += 1
+
+    def _may_repeat(self, error: TeleclaudeError, safe: frozenset[ErrorKind], count: int) -> bool:
+        if count + 1 >= self._retry.attempts:
+            return False
+        lost = isinstance(error, StoreUnavailableError) and error.outcome_unknown
+        return not lost and self._backend.classify_error(error) in safe
 
     def _check_usable(self, *, writing: bool = False) -> None:
         if self._unusable is not None:
@@ -295,11 +327,18 @@ class TransactionExecutor:
     was refused never reached the engine and fails nothing.
     """
 
-    def __init__(self, connection: AsyncConnection, backend: Backend, location: str) -> None:
-        """Make an executor; see `EngineExecutor.transaction`."""
-        self._connection = connection
+    def __init__(
+        self,
+        statements: TransactionStatements,
+        backend: Backend,
+        location: str,
+        translated: translated,
+    ) -> None:
+        """Make an executor; see `StoreExecutor.transaction`."""
+        self._statements = statements
         self._backend = backend
         self._location = location
+        self._translated = translated
         self._one_at_a_time = asyncio.Lock()
         self._unusable: str | None = None
 
@@ -308,24 +347,92 @@ class TransactionExecutor:
     ) -> Sequence[Row]:
         """Run a SELECT."""
         async with self._statement():
-            return (await self._connection.execute(statement, parameters)).all()
+            return await self._statements.read(statement, parameters or _NO_PARAMETERS)
 
     async def write(self, statement: Executable, parameters: Parameters | None = None) -> Written:
         """Run a changing statement."""
         async with self._statement():
-            return await _write(self._connection, statement, parameters)
+            return await self._statements.write(statement, parameters or _NO_PARAMETERS)
 
     async def insert(self, statement: Executable, parameters: Parameters) -> int:
         """Run an INSERT."""
         async with self._statement():
-            return await _insert(self._connection, statement, parameters)
+            return await self._statements.insert(statement, parameters)
 
     async def write_many(self, statement: Executable, parameters: Iterable[Parameters]) -> None:
         """Run a changing statement with each parameter set."""
         sets = list(parameters)
         if sets:
             async with self._statement():
-                await self._connection.execute(statement, sets)
+                await self._statements.write_many(statement, sets)
+
+    async def run(self, unit: Unit[T]) -> T:
+        """Run a unit of work as part of this transaction."""
+        return await unit(self)
+
+    async def commit(self, transaction: Transaction) -> None:
+        """Commit, after the statement that is running.
+
+        Args:
+            transaction: The transaction whose executor this is.
+
+        Raises:
+            StoreError: A statement failed, so there is nothing that could be committed.
+            StoreUnavailableError: The connection broke; `outcome_unknown` is set.
+        """
+        async with self._one_at_a_time:
+            self.check_usable()
+            self._unusable = _ENDED
+            with self._translated:
+                try:
+                    await transaction.commit()
+                except CommitError as error:
+                    _raise_explained(error, self._backend, self._location)
+
+    async def end(self) -> None:
+        """Refuse every further statement, and wait for the one that another task is running."""
+        self._unusable = _ENDED
+        async with self._one_at_a_time:
+            pass
+
+    def check_usable(self) -> None:
+        """Refuse to go on where a statement has failed, or the transaction has ended.
+
+        Raises:
+            StoreError: It is so.
+        """
+        if self._unusable is not None:
+            raise StoreError(self._unusable, hint="Begin a new transaction.")
+
+    @asynccontextmanager
+    async def _statement(
+        self, forgiven: tuple[type[Exception], ...] = (InvalidValueError,)
+    ) -> AsyncIterator[None]:
+        async with self._one_at_a_time:
+            self.check_usable()
+            try:
+                with self._translated:
+                    yield
+            except forgiven:
+                raise
+            except BaseException:
+                self._unusable = "The transaction was rolled back because a statement of it failed."
+                raise
+
+
+class LoadingExecutor(TransactionExecutor):
+    """Runs statements on the connection of an open transaction, and loads many rows at once."""
+
+    def __init__(
+        self,
+        transaction: LoadingTransaction,
+        backend: Backend,
+        location: str,
+        translated: translated,
+    ) -> None:
+        """Make an executor; see `StoreExecutor.loading`."""
+        super().__init__(transaction, backend, location, translated)
+        self._loading = transaction
 
     async def load(self, table: Table, rows: Iterable[Sequence[object]]) -> int:
         """Load many rows into a table.
@@ -342,71 +449,12 @@ class TransactionExecutor:
             How many rows there were.
         """
         async with self._statement(forgiven=()):
-            return await self._backend.bulk_load(self._connection, table, rows)
-
-    async def run(self, unit: Unit[T]) -> T:
-        """Run a unit of work as part of this transaction."""
-        return await unit(self)
-
-    async def commit(self) -> None:
-        """Commit, after the statement that is running.
-
-        Raises:
-            StoreError: A statement failed, so there is nothing that could be committed.
-            StoreUnavailableError: The connection broke; `outcome_unknown` is set.
-        """
-        async with self._one_at_a_time:
-            self._check_usable()
-            self._unusable = _ENDED
-            with translated(self._backend, self._location):
-                try:
-                    await self._connection.commit()
-                except Exception as error:
-                    if self._backend.classify_error(error) not in _UNDONE_BY_COMMIT:
-                        raise outcome_unknown(self._location) from error
-                    raise
-
-    async def end(self) -> None:
-        """Refuse every further statement, and wait for the one that another task is running."""
-        self._unusable = _ENDED
-        async with self._one_at_a_time:
-            pass
-
-    def _check_usable(self) -> None:
-        if self._unusable is not None:
-            raise StoreError(self._unusable, hint="Begin a new transaction.")
-
-    @asynccontextmanager
-    async def _statement(
-        self, forgiven: tuple[type[Exception], ...] = (InvalidValueError,)
-    ) -> AsyncIterator[None]:
-        async with self._one_at_a_time:
-            self._check_usable()
-            try:
-                with translated(self._backend, self._location):
-                    yield
-            except forgiven:
-                raise
-            except BaseException:
-                self._unusable = "The transaction was rolled back because a statement of it failed."
-                raise
+            return await self._loading.load(table, rows)
 
 
-async def _write(
-    connection: AsyncConnection, statement: Executable, parameters: Parameters | None
-) -> Written:
-    result = await connection.execute(
-        statement, parameters, execution_options={"preserve_rowcount": True}
-    )
-    rows = result.all() if result.returns_rows else ()
-    return Written(result.rowcount, rows)
-
-
-async def _insert(
-    connection: AsyncConnection, statement: Executable, parameters: Parameters
-) -> int:
-    result = await connection.execute(statement, parameters)
-    key = result.inserted_primary_key
-    if key is None:  # pragma: no cover - a single INSERT always has one
-        raise AssertionError(statement)
-    return int(key[0])
+def _raise_explained(error: CommitError, backend: Backend, location: str) -> NoReturn:
+    """Say what is known after a COMMIT failed: that it was undone, or that nobody knows."""
+    cause = error.__cause__
+    if cause is None or backend.classify_error(cause) not in _UNDONE_BY_COMMIT:
+        raise outcome_unknown(location) from cause
+    raise cause

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from teleclaude.store.context import StoreContext
-    from teleclaude.store.executor import Executor, Row
+    from teleclaude.store.executor import Executor
+    from teleclaude.store.ways import Row
 
 _TABLE = metadata.tables["session_listeners"]
 _KEY: Final = ("target_session_id", "caller_session_id")

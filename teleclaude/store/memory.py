@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from teleclaude.backends import TextSearch
     from teleclaude.store.context import StoreContext
-    from teleclaude.store.executor import Executor, Row
+    from teleclaude.store.executor import Executor
+    from teleclaude.store.ways import Row
     from teleclaude.store.words import Query
 
 TYPES: Final = (

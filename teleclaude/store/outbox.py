@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Delete, Insert, Select, Table, Update
 
     from teleclaude.store.context import StoreContext
-    from teleclaude.store.executor import Executor, Row
+    from teleclaude.store.executor import Executor
     from teleclaude.store.values import Document
+    from teleclaude.store.ways import Row
 
 MAX_ATTEMPTS: Final = 10
 """How often a row is attempted before it is given up, unless `failed` is told otherwise."""

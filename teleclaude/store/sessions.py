@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Select, Update
 
     from teleclaude.store.context import StoreContext
-    from teleclaude.store.executor import Executor, Row
+    from teleclaude.store.executor import Executor
+    from teleclaude.store.ways import Row
 
 ACTIVE: Final = "active"
 CLOSED: Final = "closed"
@@ -45,7 +46,6 @@ _BY_ID: Final = _C.session_id == bindparam("id_")  # no SET parameter can have t
 _NEWEST_FIRST: Final = (_C.last_activity.desc(), _C.session_id)
 
 _GET: Final = select(_TABLE).where(_BY_ID)
-_GET_LOCKED: Final = _GET.with_for_update()
 _ALL: Final = select(_TABLE).order_by(*_NEWEST_FIRST)
 _COUNT: Final = select(func.count()).select_from(_TABLE)
 _COUNT_COMPUTER: Final = _COUNT.where(_C.computer_name == bindparam("computer_name"))
@@ -349,12 +349,13 @@ class Sessions:
                 message = f"The field {name!r} of a session cannot be changed."
                 raise InvalidValueError(message)
 
+        asked = tuple(wanted) or _FIXED
+
         async def unit(executor: Executor) -> tuple[str, ...]:
-            rows = await executor.read(_GET_LOCKED, {"id_": session_id})
+            rows = await executor.read(_locked_statement(asked), {"id_": session_id})
             if not rows:
                 raise _not_found(session_id)
-            stored = SessionRecord._make(rows[0])._asdict()
-            names = changed(_TABLE, stored, wanted)
+            names = changed(_TABLE, dict(zip(asked, rows[0], strict=True)), wanted)
             if names:
                 values = {name: wanted[name] for name in names}
                 await executor.write(_update_statement(names), {"id_": session_id, **values})
@@ -465,6 +466,11 @@ def _prefix_statement(include_closed: bool, bounded: bool) -> Select[Any]:  # no
     if not include_closed:
         conditions.append(_C.closed_at.is_(None))
     return select(_TABLE).where(*conditions).order_by(_C.created_at.desc(), _C.session_id)
+
+
+@lru_cache(maxsize=256)
+def _locked_statement(names: tuple[str, ...]) -> Select[Any]:
+    return select(*(_C[name] for name in names)).where(_BY_ID).with_for_update()
 
 
 @lru_cache(maxsize=256)

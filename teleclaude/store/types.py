@@ -205,12 +205,24 @@ class UtcDateTime(_Logical):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Read the text form where that is how the engine stores it."""
         del dialect, coltype
-        where = self.where
+        where, read = self.where, datetime.fromisoformat
 
         def process(value: object) -> datetime | None:
+            try:
+                instant = read(value)  # type: ignore[arg-type] # what is no text is looked at below
+            except (TypeError, ValueError):
+                pass
+            else:
+                if instant.tzinfo is UTC:
+                    return instant
             return None if value is None else values.load_instant(value, where)
 
-        return process
+        def take(value: object) -> datetime | None:
+            if type(value) is datetime and value.tzinfo is UTC:
+                return value
+            return None if value is None else values.load_instant(value, where)
+
+        return process if self._is_text else take
 
 
 class JsonDocument(_Logical):
@@ -232,6 +244,8 @@ class JsonDocument(_Logical):
         where = self.where
 
         def process(value: object) -> object:
+            if value == "[]":  # which most lists are, most of the time
+                return []
             return values.load_document(value, where) if isinstance(value, str) else value
 
         return process

@@ -159,10 +159,20 @@ def break_all() -> BreakConnections:
     return break_all
 
 
+@pytest.fixture
+def uses_lane() -> bool:
+    """Whether stores use the backend's statement lane, if it has one.
+
+    Define it as `False` to test that statements mean the same through the engine.
+    """
+    return True
+
+
 @async_fixture
 async def open_db(
     migrated_config: Config,
     clock: MutableClock,
+    uses_lane: bool,  # noqa: FBT001 - a fixture
     break_all: BreakConnections,  # noqa: ARG001 - it must know what was connected before
 ) -> AsyncIterator[OpenDb]:
     """Give a function that opens a store; afterwards no connection of it may be in use."""
@@ -171,7 +181,7 @@ async def open_db(
         async def open_db(
             config: Config | None = None, *, retry: RetryPolicy = stores_.IMPATIENT
         ) -> Db:
-            db = Db(config or migrated_config, clock=clock, retry=retry)
+            db = Db(config or migrated_config, clock=clock, retry=retry, lane=uses_lane)
             stack.push_async_callback(stores_.close, db)
             await db.open()
             return db

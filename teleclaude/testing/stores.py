@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import event
@@ -21,6 +22,9 @@ IMPATIENT: Final = RetryPolicy(base=0.001, ceiling=0.01)
 """Retries as everywhere, with waits that do not slow tests down."""
 
 
+_KINDS_OF_BEGIN: Final = re.compile(r"^BEGIN\b.*")
+
+
 def record_statements(db: Db) -> list[str]:
     """Begin to record what a store sends.
 
@@ -28,9 +32,12 @@ def record_statements(db: Db) -> list[str]:
         db: The store.
 
     Returns:
-        A list that grows: statements, and BEGIN, COMMIT, ROLLBACK where a transaction is explicit.
+        A list that grows: statements, and BEGIN, COMMIT, ROLLBACK where a transaction is explicit,
+        whether they go through the engine or on the backend's statement lane.
     """
     sent: list[str] = []
+    if db._lane is not None:
+        db._lane.observers.append(lambda sql, _: sent.append(_KINDS_OF_BEGIN.sub("BEGIN", sql)))
     engine = db._engine.sync_engine
 
     def note(word: str) -> Callable[[Connection], None]:
@@ -57,7 +64,8 @@ def checked_out(db: Db) -> int:
     Args:
         db: The store.
     """
-    return int(db._engine.pool.checkedout())  # type: ignore[attr-defined]
+    on_lane = 0 if db._lane is None else db._lane.in_use
+    return on_lane + int(db._engine.pool.checkedout())  # type: ignore[attr-defined]
 
 
 async def all_returned(db: Db) -> None:

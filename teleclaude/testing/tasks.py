@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from teleclaude.store.outbox import Outbox
     from teleclaude.store.records import HookEvent
 
+_DELIVERING = 0.005
+"""Seconds that it takes to deliver something, in which others get their share."""
+
 
 def say(line: object) -> None:
     """Tell the test something."""
@@ -94,6 +97,7 @@ async def drain(config: str, name: str, seed: str) -> None:
             dice = random.Random(task)
             while (claims := await outbox.claim(dice.randint(1, 6), LEASE)) or await _more(outbox):
                 since = monotonic_ns()
+                await asyncio.sleep(_DELIVERING)
                 for claim in claims:
                     session = getattr(claim, "session_id", None)
                     held.append((claim.id, session, task, since, monotonic_ns()))
@@ -141,7 +145,7 @@ async def stumble(config: str, seed: str) -> None:
 
         async def handle(event: HookEvent, *, succeeds: bool) -> None:
             since = monotonic_ns()
-            await asyncio.sleep(0)
+            await asyncio.sleep(_DELIVERING)
             until = monotonic_ns()
             if succeeds:
                 counted = await db.hook_outbox.delivered(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -156,6 +157,16 @@ def test_an_error_is_classified_through_its_wrappers() -> None:
     assert backend.classify_error(caused) is ErrorKind.BUSY
     assert backend.classify_error(Wrapper()) is ErrorKind.INTEGRITY
     assert backend.classify_error(ValueError()) is ErrorKind.OTHER
+
+
+def test_a_conflict_is_recognised_by_its_name() -> None:
+    """Where a backend does not say, what its driver calls an IntegrityError is one."""
+    backend = minimal()
+    violated = sqlite3.IntegrityError("UNIQUE constraint failed")
+    assert backend.classify_error(violated) is ErrorKind.INTEGRITY
+    narrower = type("UniqueViolation", (sqlite3.IntegrityError,), {})
+    assert backend.classify_error(narrower()) is ErrorKind.INTEGRITY
+    assert backend.classify_error(sqlite3.OperationalError()) is ErrorKind.OTHER
 
 
 def test_an_error_that_causes_itself_is_classified() -> None:

@@ -1,4 +1,4 @@
-"""The parity machine on every pair of installed backends.
+"""The parity machine on all installed backends, on the statement lane and through the engine.
 
 `TELECLAUDE_PARITY_STEPS` says how many steps are made at least; `TELECLAUDE_PARITY_SEED` repeats a
 run.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import secrets
-from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import seed
@@ -42,22 +41,22 @@ def engines() -> list[str]:
     return found
 
 
-def pairs() -> list[Any]:
-    """Give every pair of them."""
-    contestants = [Contestant(engine, engine) for engine in engines()]
+def contestants() -> list[Contestant]:
+    """Give each of them in both ways."""
+    ways = {"on its lane": True, "through the engine": False}
     return [
-        pytest.param((one, other), id=f"{one.name} and {other.name}")
-        for one, other in combinations(contestants, 2)
+        Contestant(f"{engine} {way}", engine, lane)
+        for engine in engines()
+        for way, lane in ways.items()
     ]
 
 
-@pytest.mark.parametrize("pair", pairs())
 @pytest.mark.timeout(STEPS * SECONDS_FOR_A_STEP + SECONDS_FOR_SHRINKING)
 @pytest.mark.usefixtures("own_environment")
-def test_engines_answer_the_same(pair: tuple[Contestant, Contestant], tmp_path: Path) -> None:
-    """Whatever is called with whatever arguments, two engines answer it the same."""
+def test_engines_answer_the_same(tmp_path: Path) -> None:
+    """Whatever is called with whatever arguments, all engines answer it the same, both ways."""
     print(f"TELECLAUDE_PARITY_SEED={SEED} TELECLAUDE_PARITY_STEPS={STEPS}")  # noqa: T201
-    with Match(pair, tmp_path) as match:
+    with Match(contestants(), tmp_path) as match:
         _play(match, STEPS)
     for (operation, outcome), count in sorted(match.outcomes.items()):
         print(f"{count:6} {operation}: {outcome}")  # noqa: T201

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _READERS: Final = {"sqlite": "sqlite_plans", "postgresql": "postgres_plans"}
 
+_BOUNDS: Final = ("BEGIN", "COMMIT", "ROLLBACK")
+"""What begins and ends a transaction, which the engine's event does not tell."""
+
 
 class Sent(NamedTuple):
     """A statement as the driver got it."""
@@ -41,11 +44,18 @@ async def sent_by(db: Db, operation: Awaitable[object]) -> Sequence[Sent]:
     def note(*arguments: object) -> None:
         sent.append(Sent(str(arguments[2]), arguments[3]))
 
+    def note_on_lane(sql: str, values: Sequence[object]) -> None:
+        if not sql.startswith(_BOUNDS):
+            sent.append(Sent(sql, tuple(values)))
+
     event.listen(engine, "before_cursor_execute", note)
+    on_lane = [] if db._lane is None else db._lane.observers
+    on_lane.append(note_on_lane)
     try:
         await operation
     finally:
         event.remove(engine, "before_cursor_execute", note)
+        on_lane.remove(note_on_lane)
     return sent
 
 

@@ -30,6 +30,7 @@ from teleclaude.testing.fixtures import (
     own_environment,
     revisions,
     statements,
+    uses_lane,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
     "own_environment",
     "revisions",
     "statements",
+    "uses_lane",
 ]
 
 ENGINES = sorted(

@@ -26,7 +26,7 @@ async def fill(config: Config, rows: Mapping[Table, Iterable[tuple[Any, ...]]]) 
         rows: The rows of each table, those first to which others refer.
     """
     async with Db(config) as db:
-        async with db._executor.transaction() as tx:
+        async with db._executor.loading() as tx:
             for table, its in rows.items():
                 await tx.load(table, its)
         for table in filter(has_ids, rows):

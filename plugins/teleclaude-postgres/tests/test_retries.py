@@ -1,6 +1,7 @@
 """What is run again and what is not, when a real server or the way to it fails.
 
-Each failure is caused for real, and met by what callers use: the stores.
+Each failure is caused for real, and met by what callers use: the stores. All of it holds on the
+statement lane and through the engine.
 """
 
 from __future__ import annotations
@@ -56,6 +57,12 @@ async def change_title(db: Db) -> None:
 
 async def title(db: Db) -> str:
     return str(await db.sessions.get_field("1", "title"))
+
+
+@pytest.fixture(params=[True, False], ids=["lane", "engine"])
+def uses_lane(request: pytest.FixtureRequest) -> bool:
+    """Run everything both ways."""
+    return bool(request.param)
 
 
 @pytest.fixture
@@ -238,7 +245,8 @@ async def test_a_commit_without_an_answer(
     arrives: bool,
 ) -> None:
     """A COMMIT that happened and one that never arrived look alike: unknown, and not repeated."""
-    (proxy.cut_after if arrives else proxy.cut_before)(b"COMMIT;")
+    commit = b"COMMIT;" if far_db._lane is None else b"COMMIT\0"
+    (proxy.cut_after if arrives else proxy.cut_before)(commit)
     with pytest.raises(StoreUnavailableError, match=UNKNOWN) as failure:
         await change(far_db)
     assert failure.value.outcome_unknown
@@ -292,6 +300,7 @@ async def test_the_servers_farewell_is_understood(
     pid = (await far_db._executor.read(text("SELECT pg_backend_pid()")))[0][0]
     provisioner.execute("SELECT pg_terminate_backend($1, 5000)", pid)
     await until(lambda: proxy.ends > 0)
+    assert await title(db) == "before"  # by then the farewell has been read, too
     await change(far_db)
     assert await title(db) == "after"
 
@@ -425,14 +434,15 @@ def alter(provisioner: PostgresProvisioner, database_settings: Section) -> Calla
 
 
 async def test_a_statement_whose_plan_is_stale_is_sent_again(
-    db: Db, statements: list[str], alter: Callable[[], None]
+    db: Db, statements: list[str], alter: Callable[[], None], *, uses_lane: bool
 ) -> None:
     """After another process's ALTER TABLE, a statement by itself does not fail."""
     await db.sessions.get("1")
     alter()
     statements.clear()
     assert (await db.sessions.get("1")) is not None
-    assert count(statements, "SELECT") == 2
+    # The driver sends it again by itself, unless it was told to prepare it, as SQLAlchemy does.
+    assert count(statements, "SELECT") == (1 if uses_lane else 2)
 
 
 async def test_a_unit_whose_plan_is_stale_is_repeated(

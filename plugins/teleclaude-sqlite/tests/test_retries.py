@@ -1,4 +1,7 @@
-"""How long a change waits for another process that writes, how often it tries, and what it says."""
+"""How long a change waits for another process that writes, how often it tries, and what it says.
+
+All of it holds on the statement lane and through the engine.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,12 @@ async def transaction(db: Db) -> None:
         await tx.settings.set("key", "ours")
 
 
+@pytest.fixture(params=[True, False], ids=["lane", "engine"])
+def uses_lane(request: pytest.FixtureRequest) -> bool:
+    """Run everything both ways."""
+    return bool(request.param)
+
+
 CHANGES = pytest.mark.parametrize("change", [set_value, claim, save, transaction])
 
 
@@ -69,15 +78,19 @@ def record_attempts(db: Db) -> list[str]:
     def note(*arguments: object) -> None:
         sent.append(str(arguments[2]).split()[0])
 
+    if db._lane is not None:
+        db._lane.observers.append(lambda sql, _: sent.append(sql.split()[0]))
     return sent
 
 
 @CHANGES
 @pytest.mark.usefixtures("file_config")
-async def test_a_lock_that_is_released_in_time_is_not_noticed(path: Path, change: Change) -> None:
+async def test_a_lock_that_is_released_in_time_is_not_noticed(
+    path: Path, change: Change, *, uses_lane: bool
+) -> None:
     """Within the busy timeout SQLite itself waits: everything is sent once."""
     patient = configuration(path, busy_timeout=60)
-    async with Db(patient, retry=QUICK) as db:
+    async with Db(patient, retry=QUICK, lane=uses_lane) as db:
         await change(db)
         usual = record_attempts(db)
         await change(db)
@@ -93,11 +106,13 @@ async def test_a_lock_that_is_released_in_time_is_not_noticed(path: Path, change
 
 @CHANGES
 @pytest.mark.usefixtures("file_config")
-async def test_a_lock_that_is_released_later_is_waited_for(path: Path, change: Change) -> None:
+async def test_a_lock_that_is_released_later_is_waited_for(
+    path: Path, change: Change, *, uses_lane: bool
+) -> None:
     """Beyond the busy timeout it is tried again, until the lock is free."""
     hasty = configuration(path, busy_timeout=0.02)
     many = RetryPolicy(attempts=1000, base=0.001, ceiling=0.001)
-    async with Db(hasty, retry=many) as db, writing(hasty) as let_go:
+    async with Db(hasty, retry=many, lane=uses_lane) as db, writing(hasty) as let_go:
         attempts = record_attempts(db)
         waiting = asyncio.ensure_future(change(db))
         await until(lambda: len(attempts) > 3 or waiting.done())
@@ -108,10 +123,12 @@ async def test_a_lock_that_is_released_later_is_waited_for(path: Path, change: C
 
 @CHANGES
 @pytest.mark.usefixtures("file_config")
-async def test_a_lock_that_is_not_released_is_given_up(path: Path, change: Change) -> None:
+async def test_a_lock_that_is_not_released_is_given_up(
+    path: Path, change: Change, *, uses_lane: bool
+) -> None:
     """It is tried as often as the policy says, then said clearly, and nothing has happened."""
     hasty = configuration(path, busy_timeout=0.02)
-    async with Db(hasty, retry=QUICK) as db, writing(hasty) as let_go:
+    async with Db(hasty, retry=QUICK, lane=uses_lane) as db, writing(hasty) as let_go:
         attempts = record_attempts(db)
         with pytest.raises(StoreUnavailableError, match="is locked by another") as failure:
             await change(db)
@@ -126,10 +143,10 @@ async def test_a_lock_that_is_not_released_is_given_up(path: Path, change: Chang
 
 @CHANGES
 async def test_a_schema_that_another_process_changes(
-    path: Path, file_config: Config, change: Change
+    path: Path, file_config: Config, change: Change, *, uses_lane: bool
 ) -> None:
     """SQLite prepares its statements again by itself: none fails, and none is sent twice."""
-    async with Db(file_config, retry=QUICK) as db:
+    async with Db(file_config, retry=QUICK, lane=uses_lane) as db:
         await change(db)
         attempts = record_attempts(db)
         await change(db)

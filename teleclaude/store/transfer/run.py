@@ -178,7 +178,7 @@ class CopyRun:
         content.add(page.forms)
         checkpoint = Checkpoint.of(content, page.key)
         try:
-            async with self._target.executor.transaction() as tx:
+            async with self._target.executor.loading() as tx:
                 await tx.load(table, page.rows)
                 await tx.write(checkpoints.SAVE, checkpoint.parameters(table))
         except InvalidValueError as error:

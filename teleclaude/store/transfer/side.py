@@ -9,7 +9,8 @@ from teleclaude.backends import DAEMON_LOCK, locked
 from teleclaude.backends.translation import translated
 from teleclaude.errors import InstanceLockedError
 from teleclaude.migrations import UNFINISHED_COPY, Migrator
-from teleclaude.store.executor import LOST, EngineExecutor
+from teleclaude.store.engine_way import LOST, EngineWay
+from teleclaude.store.executor import StoreExecutor
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer.reading import Reader
 
@@ -46,7 +47,8 @@ class Side:
         self._settings = config.database
         self._engine = self.backend.create_engine(self._settings)
         self.migrator = Migrator(self.backend, self._settings, self._engine, metadata)
-        self.executor = EngineExecutor(self._engine, self.backend, self.location)
+        way = EngineWay(self._engine, self.backend)
+        self.executor = StoreExecutor(way, self.backend, self.location)
         self.executor.open()
 
     @property
@@ -79,7 +81,7 @@ class Side:
 
     async def close(self) -> None:
         """Close all connections."""
-        self.executor.close()
+        await self.executor.close()
         await self._engine.dispose()
 
     @asynccontextmanager

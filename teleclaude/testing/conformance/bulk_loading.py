@@ -46,7 +46,7 @@ async def loading(request: pytest.FixtureRequest, migrated_config: Config, open_
 
 async def load(loading: Db, table: Table, rows: Any) -> int:
     """Load into a table, in a transaction of its own."""
-    async with loading._executor.transaction() as tx:
+    async with loading._executor.loading() as tx:
         return await tx.load(table, rows)
 
 
@@ -149,7 +149,7 @@ async def test_mistakes_in_a_later_batch_undo_the_earlier_ones(loading: Db) -> N
 async def test_a_load_is_part_of_its_transaction(loading: Db) -> None:
     """Rows that were loaded are there for the transaction alone, and go when it is rolled back."""
     with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block is what fails
-        async with loading._executor.transaction() as tx:
+        async with loading._executor.loading() as tx:
             await tx.load(SETTINGS, [SETTING])
             assert len(await tx.read(select(SETTINGS))) == 1
             assert await count(loading, SETTINGS) == 0
@@ -182,7 +182,7 @@ async def test_after_a_failure_nothing_can_be_committed(loading: Db) -> None:
     bad: tuple[Any, ...]
     for bad, error in ((SETTING, ConflictError), (("\0", "", NOW), InvalidValueError)):
         with pytest.raises(StoreError, match="rolled back because a statement of it failed"):  # noqa: PT012 - the block is what fails
-            async with loading._executor.transaction() as tx:
+            async with loading._executor.loading() as tx:
                 await tx.load(SETTINGS, [SETTING])
                 with pytest.raises(error):
                     await tx.load(SETTINGS, [bad])

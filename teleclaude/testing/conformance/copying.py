@@ -53,7 +53,7 @@ async def test_a_backend_without_a_counter(
     monkeypatch.setattr(db, "_backend", backend)
     assert not backend.knows_id_counter
     assert await counter(db) == 0  # of a table without rows, whatever it has given before
-    async with db._executor.transaction() as tx:
+    async with db._executor.loading() as tx:
         await tx.load(EVENTS, plain_rows(EVENTS, 10))
     assert await counter(db) == 10
 
@@ -107,7 +107,7 @@ async def test_a_counter_is_moved_forward_only(db: Db, rows: int) -> None:
 async def test_a_counter_follows_rows_that_were_loaded(db: Db) -> None:
     """After a load, however far the counter itself is, the next id is a new one."""
     start = await counter(db)
-    async with db._executor.transaction() as tx:
+    async with db._executor.loading() as tx:
         rows = [(start + row[0], *row[1:]) for row in plain_rows(EVENTS, 10)]
         await tx.load(EVENTS, rows)
     assert await counter(db, start + 5) == start + 10

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from teleclaude.config import Config
-    from teleclaude.store.executor import EngineExecutor
+    from teleclaude.store.executor import StoreExecutor
     from teleclaude.testing.clock import MutableClock
 
 SETTINGS = metadata.tables["system_settings"]
@@ -25,7 +25,7 @@ KEYS = select(SETTINGS.c.key).order_by(SETTINGS.c.key)
 
 
 @pytest.fixture
-def executor(db: Db) -> EngineExecutor:
+def executor(db: Db) -> StoreExecutor:
     """What the stores of an open `Db` run their statements with."""
     return db._executor
 
@@ -57,7 +57,7 @@ SINGLE: dict[str, Callable[[Db], Awaitable[object]]] = {
 
 
 async def test_write_many_is_all_or_nothing(
-    executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """One parameter set that contradicts a constraint, and none of them is written."""
     await executor.write_many(INSERT, [row("a"), row("b")])
@@ -67,7 +67,7 @@ async def test_write_many_is_all_or_nothing(
 
 
 async def test_write_many_refuses_before_it_writes(
-    executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """One value that cannot be stored, and nothing is written."""
     with pytest.raises(InvalidValueError, match=r"system_settings.value contains a NUL"):
@@ -75,14 +75,14 @@ async def test_write_many_refuses_before_it_writes(
     assert await executor.read(KEYS) == []
 
 
-async def test_write_many_of_nothing(executor: EngineExecutor) -> None:
+async def test_write_many_of_nothing(executor: StoreExecutor) -> None:
     """Without a parameter set there is nothing to do."""
     await executor.write_many(INSERT, [])
     assert await executor.read(KEYS) == []
 
 
 async def test_write_many_takes_any_iterable_and_many_sets(
-    executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """Thousands of parameter sets, from a generator, are all written."""
     await executor.write_many(INSERT, (row(f"{number:05}") for number in range(3000)))
@@ -90,7 +90,7 @@ async def test_write_many_takes_any_iterable_and_many_sets(
 
 
 async def test_the_last_of_a_batch_wins(
-    db: Db, executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    db: Db, executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """An upsert that has the same key several times in a batch leaves the last value."""
     upsert = db._backend.upsert(SETTINGS, ("key",), ("value", "updated_at"))
@@ -102,7 +102,7 @@ async def test_the_last_of_a_batch_wins(
 
 
 async def test_an_upsert_of_nothing_keeps_what_is_there(
-    db: Db, executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    db: Db, executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """Without columns to update, the existing row stays and is not counted."""
     keep = db._backend.upsert(SETTINGS, ("key",), ())
@@ -113,7 +113,7 @@ async def test_an_upsert_of_nothing_keeps_what_is_there(
 
 
 async def test_returning_gives_rows(
-    executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """A changing statement gives the rows of its RETURNING clause and how many there were."""
     statement = INSERT.returning(SETTINGS.c.key, SETTINGS.c.updated_at)
@@ -123,7 +123,7 @@ async def test_returning_gives_rows(
 
 
 async def test_a_constraint_is_a_conflict(
-    executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """What contradicts the tables is a ConflictError that quotes no value."""
     await executor.write(INSERT, row("secret-key"))
@@ -134,7 +134,7 @@ async def test_a_constraint_is_a_conflict(
 
 
 async def test_a_unit_of_work_is_one_transaction(
-    db: Db, executor: EngineExecutor, row: Callable[..., dict[str, object]]
+    db: Db, executor: StoreExecutor, row: Callable[..., dict[str, object]]
 ) -> None:
     """What a unit wrote before it failed is undone."""
 

@@ -306,7 +306,7 @@ async def test_many_sessions_by_metadata(
         (*row[:position], {"a": {"b": int(number < matches)}}, *row[position + 1 :])
         for number, row in enumerate(plain_rows(SESSIONS, matches + 2))
     )
-    async with db._executor.transaction() as tx:
+    async with db._executor.loading() as tx:
         await tx.load(SESSIONS, rows)
     statements.clear()
     found = await db.sessions.find_by_adapter_metadata("a", "b", 1, include_closed=True)

@@ -1,7 +1,7 @@
-"""The state machine: draws operations, makes each on both sides and compares the answers.
+"""The state machine: draws operations, makes each on all sides and compares the answers.
 
 Every step is one operation, or the beginning or end of a transaction. At the end of each example
-the whole content of both databases is compared.
+the whole content of the databases is compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from parity.values import mostly
 from teleclaude.testing.clock import START, MutableClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -46,7 +46,7 @@ _STEPS_ON_AVERAGE: Final = 40
 
 
 class Match:
-    """Two open stores with one clock, on one event loop.
+    """Open stores with one clock, on one event loop.
 
     Attributes:
         sides: The stores.
@@ -54,9 +54,9 @@ class Match:
         outcomes: How often each operation gave a value, or which error.
     """
 
-    def __init__(self, pair: tuple[Contestant, Contestant], directory: Path) -> None:
+    def __init__(self, contestants: Sequence[Contestant], directory: Path) -> None:
         """Prepare; nothing is opened yet."""
-        self._pair = pair
+        self._contestants = contestants
         self._directory = directory
         self._runner = asyncio.Runner()
         self.sides: list[Side] = []
@@ -65,8 +65,8 @@ class Match:
         self.outcomes: Counter[tuple[str, str]] = Counter()
 
     def __enter__(self) -> Self:
-        """Open both stores."""
-        for number, contestant in enumerate(self._pair):
+        """Open the stores."""
+        for number, contestant in enumerate(self._contestants):
             directory = self._directory / f"{number}"
             self.sides.append(self._runner.run(Side.open(contestant, directory, self._clock)))
         return self
@@ -77,57 +77,57 @@ class Match:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close both stores."""
+        """Close the stores."""
         for side in self.sides:
             self._runner.run(side.close())
         self._runner.close()
 
     def begin_example(self) -> None:
-        """Empty both stores, and set the clock."""
+        """Empty the stores, and set the clock."""
         self._clock.now = START
-        self._both(*[side.empty() for side in self.sides])
+        self._all(*[side.empty() for side in self.sides])
 
     def pass_time(self, passing: timedelta, zone: timezone) -> None:
-        """Set the clock of both, forward or back, and let it tell the time with an offset."""
+        """Set the clock of all, forward or back, and let it tell the time with an offset."""
         self._clock.now = (self._clock.now + passing).astimezone(zone)
 
     def fill(self) -> None:
-        """Put something of everything into both stores; that counts no step."""
+        """Put something of everything into the stores; that counts no step."""
         steps = self.steps
         for call in FILLING:
             self.call(call)
         self.steps = steps
 
     def call(self, call: Call, *, outside: bool = False) -> None:
-        """Make a call on both sides and compare what they give."""
-        answers = self._both(*[side.answer(call, outside=outside) for side in self.sides])
+        """Make a call on all sides and compare what they give."""
+        answers = self._all(*[side.answer(call, outside=outside) for side in self.sides])
         self._compare(f"{call.store}.{call.method}", answers)
 
     def begin(self) -> None:
-        """Open a transaction on both sides."""
-        self._compare("begin", self._both(*[side.begin() for side in self.sides]))
+        """Open a transaction on all sides."""
+        self._compare("begin", self._all(*[side.begin() for side in self.sides]))
 
     def end(self, *, undo: bool) -> None:
-        """Commit on both sides, or leave the transaction by an exception."""
+        """Commit on all sides, or leave the transaction by an exception."""
         error = UndoneError("on purpose") if undo else None
-        answers = self._both(*[side.end(error) for side in self.sides])
+        answers = self._all(*[side.end(error) for side in self.sides])
         self._compare("roll back" if undo else "commit", answers)
 
     def compare_content(self) -> None:
         """Compare all rows of all tables."""
-        self._compare("content", self._both(*[side.content() for side in self.sides]))
+        self._compare("content", self._all(*[side.content() for side in self.sides]))
 
     def _compare(self, what: str, answers: list[Any]) -> None:
-        left, right = answers
+        first, *others = answers
         self.steps += 1
-        self.outcomes[what, left.kind if isinstance(left, Raised) else _told(left)] += 1
-        names = " and ".join(side.name for side in self.sides)
-        found = difference(left, right, what)
-        assert found is None, f"{names} differ in {found}"
-        if isinstance(left, Raised):
-            assert not _is_defect(left), f"{what} raised what no caller can act on: {left}"
+        self.outcomes[what, first.kind if isinstance(first, Raised) else _told(first)] += 1
+        for side, other in zip(self.sides[1:], others, strict=True):
+            found = difference(first, other, what)
+            assert found is None, f"{self.sides[0].name} and {side.name} differ in {found}"
+        if isinstance(first, Raised):
+            assert not _is_defect(first), f"{what} raised what no caller can act on: {first}"
 
-    def _both(self, *operations: Coroutine[Any, Any, Any]) -> list[Any]:
+    def _all(self, *operations: Coroutine[Any, Any, Any]) -> list[Any]:
         async def run() -> list[Any]:
             return await asyncio.gather(*operations)
 

@@ -1,4 +1,4 @@
-"""One of the two stores that are compared: it runs calls, and remembers what they gave."""
+"""One of the stores that are compared: it runs calls, and remembers what they gave."""
 
 from __future__ import annotations
 
@@ -48,16 +48,18 @@ class UndoneError(Exception):
 
 @dataclass(frozen=True)
 class Contestant:
-    """What is compared with another: an engine, opened in a certain way.
+    """What is compared with others: an engine, opened in a certain way.
 
     Attributes:
         name: What to call it.
         engine: Its engine.
+        lane: Whether its statements run on the backend's statement lane.
         section: What its `database:` section has besides what the provisioner gives.
     """
 
     name: str
     engine: str
+    lane: bool = True
     section: Section = field(default_factory=dict)
 
 
@@ -124,7 +126,8 @@ class Side:
         section = {**provisioner.section(), **contestant.section}
         file = directory / "teleclaude.yml"
         file.write_text(yaml.safe_dump({"database": section}))
-        db = Db(load_config(file, environ={}), clock=clock, retry=IMPATIENT)
+        config = load_config(file, environ={})
+        db = Db(config, clock=clock, retry=IMPATIENT, lane=contestant.lane)
         await db.migrator.upgrade()
         await db.open()
         return cls(contestant.name, db, provisioner)

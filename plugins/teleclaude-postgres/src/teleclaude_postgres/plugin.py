@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends import ErrorKind, InstanceLock, LockHolder, LogicalType, TextSearch
+    from teleclaude.backends import (
+        ErrorKind,
+        InstanceLock,
+        LockHolder,
+        LogicalType,
+        StatementLane,
+        TextSearch,
+    )
 
 TELECLAUDE_CONTRACT: Final = 1
 """The backend contract this distribution was written for."""
@@ -94,6 +101,18 @@ def teleclaude_column_types() -> Mapping[LogicalType, TypeEngine[Any]]:
 def teleclaude_text_search(table: TableClause, column: str) -> TextSearch:
     """Search with a GIN index; see `teleclaude_postgres.search`."""
     return text_search(table, column)
+
+
+@hookimpl
+def teleclaude_statement_lane(settings: PostgresSettings) -> StatementLane | None:
+    """Run statements on asyncpg; see `teleclaude_postgres.lane`.
+
+    Not behind a transaction pooler: what is prepared there may run in a session that does not
+    know it.
+    """
+    from teleclaude_postgres.lane import PostgresLane  # noqa: PLC0415
+
+    return None if settings.pooler == "transaction" else PostgresLane(settings)
 
 
 @hookimpl

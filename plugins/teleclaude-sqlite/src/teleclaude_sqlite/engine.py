@@ -20,6 +20,8 @@ from teleclaude_sqlite import dialect
 from teleclaude_sqlite.errors import classify_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiosqlite
     from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -105,19 +107,38 @@ def setup_connection(connection: DBAPIConnection, settings: SqliteSettings) -> N
         settings: The values to set.
     """
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {round(settings.busy_timeout * 1000)}",
-        f"synchronous = {settings.synchronous}",
-        "foreign_keys = ON",
-        f"cache_size = -{settings.cache_size * 1024}",  # negative: KiB instead of pages
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    _switch_to_wal(cursor, settings.busy_timeout)
+    for pragma in pragmas(settings):
+        cursor.execute(pragma)
+    switch_to_wal(cursor, settings.busy_timeout, lambda: await_only(asyncio.sleep(_PAUSE)))
     cursor.close()
 
 
-def _switch_to_wal(cursor: DBAPICursor, patience: float) -> None:
-    # When two processes do this to a new file at once, SQLite refuses one of them without waiting.
+def pragmas(settings: SqliteSettings) -> list[str]:
+    """Give the statements that set what SQLite forgets when a connection closes.
+
+    Args:
+        settings: The values to set.
+    """
+    return [
+        f"PRAGMA busy_timeout = {round(settings.busy_timeout * 1000)}",
+        f"PRAGMA synchronous = {settings.synchronous}",
+        "PRAGMA foreign_keys = ON",
+        f"PRAGMA cache_size = -{settings.cache_size * 1024}",  # negative: KiB instead of pages
+    ]
+
+
+def switch_to_wal(
+    cursor: DBAPICursor | sqlite3.Connection, patience: float, pause: Callable[[], object]
+) -> None:
+    """Let a database have a write-ahead log from now on, if it has none.
+
+    When two processes do this to a new file at once, SQLite refuses one of them without waiting.
+
+    Args:
+        cursor: What executes statements.
+        patience: How many seconds to try.
+        pause: Waits between two attempts.
+    """
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -127,7 +148,7 @@ def _switch_to_wal(cursor: DBAPICursor, patience: float) -> None:
                 raise
         else:
             return
-        await_only(asyncio.sleep(_PAUSE))
+        pause()
 
 
 def prepare_storage(settings: SqliteSettings) -> None:

@@ -34,6 +34,7 @@ _BY_OS_ERROR: Final[Mapping[type[OSError], ErrorKind]] = {
     IsADirectoryError: ErrorKind.DENIED,
     NotADirectoryError: ErrorKind.DENIED,
     PermissionError: ErrorKind.DENIED,
+    TimeoutError: ErrorKind.TIMEOUT,
 }
 
 _BY_ERRNO: Final = {

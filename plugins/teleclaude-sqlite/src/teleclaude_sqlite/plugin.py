@@ -1,7 +1,8 @@
 """The SQLite backend of TeleClaude: the hook implementations, each in a line or two.
 
 `settings` is the `database:` section, `engine` opens the file, `dialect` is SQLAlchemy's dialect
-for it, `lock` the instance lock, `migrations` what surrounds a migration, `errors` the
+for it, `lane` runs the store's statements without either (with `connections`, `jobs`, `readers` and
+`writer`), `lock` is the instance lock, `migrations` what surrounds a migration, `errors` the
 classification of failures, `upkeep` backups and housekeeping, `copying` what a copy of the whole
 store needs, `adoption` files of earlier versions, `quick` the one row of a short-lived process.
 """
@@ -22,7 +23,7 @@ from teleclaude.backends import (
     hookimpl,
     upsert_on_conflict,
 )
-from teleclaude_sqlite import copying, errors, lock, migrations, search, upkeep
+from teleclaude_sqlite import copying, errors, lane, lock, migrations, search, upkeep
 from teleclaude_sqlite import engine as engine_
 from teleclaude_sqlite.settings import SqliteSettings
 
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from teleclaude.backends import Adoption, InstanceLock, LockHolder, TextSearch
+    from teleclaude.backends import (
+        Adoption,
+        InstanceLock,
+        LockHolder,
+        StatementLane,
+        TextSearch,
+    )
 
 TELECLAUDE_CONTRACT: Final = 1
 
@@ -121,6 +128,12 @@ def teleclaude_lock_holder(settings: SqliteSettings, name: str) -> Awaitable[Loc
 def teleclaude_text_search(table: TableClause, column: str) -> TextSearch:
     """Search with FTS5."""
     return search.text_search(table, column)
+
+
+@hookimpl
+def teleclaude_statement_lane(settings: SqliteSettings) -> StatementLane:
+    """Run statements on sqlite3, with one thread that writes for all."""
+    return lane.SqliteLane(settings)
 
 
 @hookimpl
