@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-
 from benchmarks.workbench import EVENT, HOOKS, LEASE, MEMORY, NEW, SESSIONS, TEXT, Workbench
 
 if TYPE_CHECKING:
@@ -169,8 +168,8 @@ _SESSIONS: Final = (
     Case(
         "sessions.find_by_field",
         2000,
-        lambda b: lambda n: b.db.sessions.find_by_field(
-            "tmux_session_name", f"tmux {n % SESSIONS}"
+        lambda b: (
+            lambda n: b.db.sessions.find_by_field("tmux_session_name", f"tmux {n % SESSIONS}")
         ),
         writes=False,
     ),

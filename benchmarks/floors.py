@@ -168,8 +168,9 @@ async def _asyncpg(section: Section) -> AsyncIterator[Floor]:
     async def no_reset(_connection: object) -> None:
         pass
 
-    size = {"min_size": CONNECTIONS, "max_size": CONNECTIONS}
-    async with asyncpg.create_pool(**arguments(section), **size, reset=no_reset) as pool:
+    async with asyncpg.create_pool(
+        **arguments(section), min_size=CONNECTIONS, max_size=CONNECTIONS, reset=no_reset
+    ) as pool:
         yield Asyncpg(pool)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from benchmarks.databases import open_store, write_config
 from benchmarks.workbench import HOOKS
@@ -31,6 +31,7 @@ START: Final = "teleclaude run"
 HOOK: Final = "teleclaude-hook"
 
 _SCRIPTS: Final = Path(sys.executable).parent
+_HAS_HOOK: Final = (_SCRIPTS / HOOK).exists()
 _PAYLOAD: Final = {"tool_name": "Bash", "tool_input": {"command": "ls -la", "timeout": 120000}}
 _EVENT: Final = json.dumps({"session_id": "s", "hook_event_name": "PreToolUse", **_PAYLOAD})
 
@@ -84,6 +85,11 @@ class Row(TypedDict):
     lost: int
 
 
+class _Floor(NamedTuple):
+    name: str
+    command: Sequence[str]
+
+
 async def run(databases: Databases, effort: Effort, say: Callable[[str], None]) -> list[Row]:
     """Measure on one engine.
 
@@ -99,11 +105,11 @@ async def run(databases: Databases, effort: Effort, say: Callable[[str], None]) 
         home = {"HOME": directory, "PATH": os.defpath, "TELECLAUDE_CONFIG_PATH": str(config)}
         async with open_store(section):
             say(HELP)
-            floor = ("import typer, rich", [sys.executable, "-c", "import typer, rich"])
-            rows = [_compare(HELP, [_script("teleclaude"), "--help"], *floor, home, runs)]
+            floor = _Floor("import typer, rich", [sys.executable, "-c", "import typer, rich"])
+            rows = [_compare(HELP, [_script("teleclaude"), "--help"], floor, home, runs)]
         say(START)
         rows.append(_row(START, _repeat([lambda: _until_ready(home)], runs)[0], "", []))
-        if Path(_script(HOOK)).exists():
+        if _HAS_HOOK:
             say(HOOK)
             rows.append(await _hook(section, home, runs))
         return rows
@@ -113,8 +119,8 @@ async def _hook(section: Section, home: Mapping[str, str], runs: int) -> Row:
     bare = _BARE_HOOKS[section["engine"]].format(**section, payload=json.dumps(_PAYLOAD))
     async with open_store(section) as db:
         before = await _count(db)
-        floor = ("a bare script with the driver", [sys.executable, "-c", bare])
-        row = _compare(HOOK, [_script(HOOK)], *floor, home, runs)
+        floor = _Floor("a bare script with the driver", [sys.executable, "-c", bare])
+        row = _compare(HOOK, [_script(HOOK)], floor, home, runs)
         row["lost"] = before + 2 * (runs + 1) - await _count(db)
         return row
 
@@ -126,18 +132,12 @@ async def _count(db: Any) -> int:  # noqa: ANN401 - a Db
     return int(rows[0][0])
 
 
-def _compare(  # noqa: PLR0913 - two programs, and how they are run
-    name: str,
-    command: Sequence[str],
-    floor: str,
-    floor_command: Sequence[str],
-    home: Mapping[str, str],
-    runs: int,
+def _compare(
+    name: str, command: Sequence[str], floor: _Floor, home: Mapping[str, str], runs: int
 ) -> Row:
-    its, floors = _repeat(
-        [lambda: _until_end(command, home), lambda: _until_end(floor_command, home)], runs
-    )
-    return _row(name, its, floor, floors)
+    processes = [lambda: _until_end(command, home), lambda: _until_end(floor.command, home)]
+    its, floors = _repeat(processes, runs)
+    return _row(name, its, floor.name, floors)
 
 
 def _row(name: str, its: Sequence[float], floor: str, floors: Sequence[float]) -> Row:

@@ -88,9 +88,7 @@ async def _compare(name: str, benches: Mapping[int, Workbench], effort: Effort) 
     one = case(name)
     count = effort.count(one.count, least=10)
     lost: list[int] = []
-    rounds = {
-        str(size): store_round(bench, one, count, 1, lost) for size, bench in benches.items()
-    }
+    rounds = {str(size): store_round(bench, one, count, 1, lost) for size, bench in benches.items()}
     for warm_up in rounds.values():
         await warm_up()
     found = await in_turns(effort.rounds, rounds)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.targets import Verdict
+
+_NOTHING: Final = "\N{EN DASH}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -38,7 +40,7 @@ def targets(verdicts: Iterable[Verdict]) -> str:
                 one.target.name,
                 one.engine,
                 f"{'≤' if one.target.at_most else '≥'} {one.bound:g}{one.target.unit}",
-                "–" if one.value is None else f"{_number(one.value)}{one.target.unit}",
+                _NOTHING if one.value is None else f"{_number(one.value)}{one.target.unit}",
                 _judgement(one),
             )
             for one in verdicts
@@ -133,9 +135,9 @@ def processes(rows: Sequence[Mapping[str, Any]]) -> str:
             (
                 f"`{row['process']}`",
                 f"{row['seconds'] * 1000:.0f}",
-                row["floor"] or "–",
-                f"{row['floor_seconds'] * 1000:.0f}" if row["floor"] else "–",
-                f"{row['ratio']:.2f}" if row["floor"] else "–",
+                row["floor"] or _NOTHING,
+                f"{row['floor_seconds'] * 1000:.0f}" if row["floor"] else _NOTHING,
+                f"{row['ratio']:.2f}" if row["floor"] else _NOTHING,
             )
             for row in rows
         ),
@@ -147,7 +149,7 @@ def _number(value: float) -> str:
 
 
 def _rate(one: Mapping[str, Any] | None) -> str:
-    return "–" if one is None else f"{one['per_second']:,.0f}"
+    return _NOTHING if one is None else f"{one['per_second']:,.0f}"
 
 
 def _times(one: Mapping[str, Any]) -> str:

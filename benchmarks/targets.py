@@ -72,9 +72,7 @@ class Verdict(NamedTuple):
         return abs(self.value - self.bound) / self.bound
 
 
-def _operations(
-    tasks: int, key: str = "ratio", **wanted: bool
-) -> Callable[[Results], Found]:
+def _operations(tasks: int, key: str = "ratio", **wanted: bool) -> Callable[[Results], Found]:
     """Find a number of all operations with so many tasks that are what is wanted, and fair."""
     conditions = {"fair": True, **wanted}
 
