@@ -80,7 +80,8 @@ def _given(file: Path | None, given: argparse.Namespace) -> dict[str, Any]:
     if file is not None and file.exists():
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return {**document, "quick": document["quick"] or given.quick}
-    how = f"SQLite synchronous {given.synchronous}; PostgreSQL as it comes, its files in memory if they fit"
+    server = "PostgreSQL as it comes, its files in memory if they fit"
+    how = f"SQLite synchronous {given.synchronous}; {server}"
     much = f"{given.rounds} rounds, {given.scale:g} of the usual number of operations"
     return {
         "machine": {**machine(), "durability": how, "effort": much},
