@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import BindParameter, Column, ColumnElement, Select
 
-    from teleclaude.backends import TextSearch
     from teleclaude.store.context import StoreContext
     from teleclaude.store.executor import Executor
     from teleclaude.store.ways import Row
@@ -342,7 +341,8 @@ class Memory:
         }
         if search is not None:
             parameters["query_"] = search.query(query.words)
-        return _search_statement(search, filters, len(patterns)), parameters
+        match = None if search is None else search.match
+        return _search_statement(match, filters, len(patterns)), parameters
 
 
 @cache
@@ -360,14 +360,15 @@ def _around(of_project: bool) -> tuple[Select[Any], Select[Any]]:  # noqa: FBT00
     )
 
 
+@lru_cache(maxsize=256)
 def _search_statement(
-    search: TextSearch | None, filters: tuple[str, ...], patterns: int
+    match: ColumnElement[bool] | None, filters: tuple[str, ...], patterns: int
 ) -> Select[Any]:
     padded = literal(" ") + _C.search_text + literal(" ")
     conditions = [_FILTERS[name] for name in filters]
     conditions += [padded.like(bindparam(f"pattern_{number}")) for number in range(patterns)]
-    if search is not None:
-        conditions.append(search.match)
+    if match is not None:
+        conditions.append(match)
     return (
         select(_C.id, _C.created_at_epoch, _C.title, _C.subtitle, _C.concepts)
         .where(*conditions)
