@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from teleclaude.errors import InvalidValueError
 from teleclaude.store.types import JsonDocument, UtcDateTime
@@ -27,10 +28,7 @@ def column(table: Table, name: str) -> Column[object]:
     """
     found = table.columns.get(name)
     if found is None:
-        close = get_close_matches(name, table.columns.keys(), n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else None
-        message = f"The table {table.name} has no field {name!r}."
-        raise InvalidValueError(message, hint=hint)
+        raise _no_field(table, name)
     return found
 
 
@@ -49,19 +47,40 @@ def checked(table: Table, fields: Mapping[str, object]) -> dict[str, object]:
     Raises:
         InvalidValueError: A field does not exist, may not be null, or is no instant.
     """
+    known = _facts(table)
     result: dict[str, object] = {}
     for name, value in fields.items():
-        target = column(table, name)
-        where = f"{table.name}.{name}"
-        if value is None:
-            if not target.nullable:
-                raise invalid(where, "must not be null")
-            result[name] = None
-        elif isinstance(target.type, UtcDateTime):
-            result[name] = check_instant(value, where)
-        else:
-            result[name] = value
+        facts = known.get(name)
+        if facts is None:
+            raise _no_field(table, name)
+        if value is None and not facts.nullable:
+            raise invalid(facts.where, "must not be null")
+        is_instant = facts.is_instant and value is not None
+        result[name] = check_instant(value, facts.where) if is_instant else value
     return result
+
+
+class _Facts(NamedTuple):
+    where: str
+    nullable: bool
+    is_instant: bool
+
+
+@cache
+def _facts(table: Table) -> Mapping[str, _Facts]:
+    """Say of a table's columns what would take long to ask them for each value."""
+    return {
+        name: _Facts(
+            f"{table.name}.{name}", bool(target.nullable), isinstance(target.type, UtcDateTime)
+        )
+        for name, target in table.columns.items()
+    }
+
+
+def _no_field(table: Table, name: str) -> InvalidValueError:
+    close = get_close_matches(name, table.columns.keys(), n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else None
+    return InvalidValueError(f"The table {table.name} has no field {name!r}.", hint=hint)
 
 
 def changed(

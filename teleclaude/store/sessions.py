@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import sys
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 from sqlalchemy import bindparam, delete, func, or_, select, update
 
-from teleclaude.errors import ConflictError, InvalidValueError, NotFoundError
-from teleclaude.store.columns import changed, checked, column
+from teleclaude.errors import ConflictError, InvalidValueError
+from teleclaude.store.columns import checked, column
 from teleclaude.store.models import Session, metadata
 from teleclaude.store.records import SessionRecord
+from teleclaude.store.session_update import BY_ID, not_found, update_session
 from teleclaude.store.types import JsonDocument
 from teleclaude.store.values import check_text, dump_document, writes_as
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Column, ColumnElement, Select, Update
 
     from teleclaude.store.context import StoreContext
-    from teleclaude.store.executor import Executor
     from teleclaude.store.ways import Row
 
 ACTIVE: Final = "active"
@@ -42,10 +42,24 @@ _STAMPS: Final = {
 _FIXED: Final = ("session_id",)
 """Fields that an update cannot change: other rows, and other programs, refer to them."""
 
-_BY_ID: Final = _C.session_id == bindparam("id_")  # no SET parameter can have this name
+_OPTIONAL: Final = {
+    name: field for name, field in Session.model_fields.items() if not field.is_required()
+}
+_DEFAULTS: Final = {
+    name: field.get_default() for name, field in _OPTIONAL.items() if field.default_factory is None
+}
+"""What fields of a new session are unless they are given: nothing that could be changed."""
+
+_MADE_DEFAULTS: Final = {
+    name: cast("Callable[[], object]", field.default_factory)
+    for name, field in _OPTIONAL.items()
+    if field.default_factory is not None
+}
+"""What makes the others, for each session anew."""
+
 _NEWEST_FIRST: Final = (_C.last_activity.desc(), _C.session_id)
 
-_GET: Final = select(_TABLE).where(_BY_ID)
+_GET: Final = select(_TABLE).where(BY_ID)
 _ALL: Final = select(_TABLE).order_by(*_NEWEST_FIRST)
 _COUNT: Final = select(func.count()).select_from(_TABLE)
 _COUNT_COMPUTER: Final = _COUNT.where(_C.computer_name == bindparam("computer_name"))
@@ -56,11 +70,11 @@ _METADATA_OPEN: Final = _METADATA.where(_C.closed_at.is_(None))
 _GET_MANY: Final = select(_TABLE).where(_C.session_id.in_(bindparam("ids_", expanding=True)))
 _READ_AT_ONCE: Final = 1000
 """Ids in one statement: engines limit the number of parameters."""
-_DELETE: Final = delete(_TABLE).where(_BY_ID)
-_TOUCH: Final = update(_TABLE).where(_BY_ID).values(last_activity=bindparam("now"))
+_DELETE: Final = delete(_TABLE).where(BY_ID)
+_TOUCH: Final = update(_TABLE).where(BY_ID).values(last_activity=bindparam("now"))
 _CLOSE: Final = (
     update(_TABLE)
-    .where(_BY_ID)
+    .where(BY_ID)
     .values(
         closed_at=func.coalesce(_C.closed_at, bindparam("now", type_=_C.closed_at.type)),
         lifecycle_status=CLOSED,
@@ -108,7 +122,8 @@ class Sessions:
         row = checked(
             _TABLE,
             {
-                **_defaults(),
+                **_DEFAULTS,
+                **{name: make() for name, make in _MADE_DEFAULTS.items()},
                 "created_at": now,
                 "last_activity": now,
                 **fields,
@@ -192,7 +207,7 @@ class Sessions:
         column(_TABLE, field)
         rows = await self._executor.read(_field_statement(field), {"id_": session_id})
         if not rows:
-            raise _not_found(session_id)
+            raise not_found(session_id)
         return rows[0][0]
 
     async def find_by_field(
@@ -349,19 +364,7 @@ class Sessions:
                 message = f"The field {name!r} of a session cannot be changed."
                 raise InvalidValueError(message)
 
-        asked = tuple(wanted) or _FIXED
-
-        async def unit(executor: Executor) -> tuple[str, ...]:
-            rows = await executor.read(_locked_statement(asked), {"id_": session_id})
-            if not rows:
-                raise _not_found(session_id)
-            names = changed(_TABLE, dict(zip(asked, rows[0], strict=True)), wanted)
-            if names:
-                values = {name: wanted[name] for name in names}
-                await executor.write(_update_statement(names), {"id_": session_id, **values})
-            return names
-
-        return await self._executor.run(unit)
+        return await update_session(self._executor, session_id, wanted)
 
     async def touch(self, session_id: str) -> None:
         """Note that a session was active just now.
@@ -390,7 +393,7 @@ class Sessions:
     async def _write_one(self, statement: Update, session_id: str, **values: object) -> None:
         written = await self._executor.write(statement, {"id_": session_id, **values})
         if not written.rowcount:
-            raise _not_found(session_id)
+            raise not_found(session_id)
 
     def _with_stamps(self, fields: Mapping[str, object]) -> Mapping[str, object]:
         now = self._clock()
@@ -402,17 +405,9 @@ class Sessions:
         return {**fields, **stamps}
 
 
-def _defaults() -> dict[str, object]:
-    return {
-        name: field.get_default(call_default_factory=True)
-        for name, field in Session.model_fields.items()
-        if not field.is_required()
-    }
-
-
 @cache
 def _field_statement(name: str) -> Select[Any]:
-    return select(_C[name]).where(_BY_ID)
+    return select(_C[name]).where(BY_ID)
 
 
 def _findable(include_initializing: bool) -> list[ColumnElement[bool]]:  # noqa: FBT001
@@ -468,16 +463,6 @@ def _prefix_statement(include_closed: bool, bounded: bool) -> Select[Any]:  # no
     return select(_TABLE).where(*conditions).order_by(_C.created_at.desc(), _C.session_id)
 
 
-@lru_cache(maxsize=256)
-def _locked_statement(names: tuple[str, ...]) -> Select[Any]:
-    return select(*(_C[name] for name in names)).where(_BY_ID).with_for_update()
-
-
-@lru_cache(maxsize=256)
-def _update_statement(names: tuple[str, ...]) -> Update:
-    return update(_TABLE).where(_BY_ID).values({name: bindparam(name) for name in names})
-
-
 def _records(rows: Iterable[Row]) -> Sequence[SessionRecord]:
     return [SessionRecord._make(row) for row in rows]
 
@@ -498,7 +483,3 @@ def _beyond(prefix: str) -> str | None:
         if following <= sys.maxunicode:
             return prefix[: end - 1] + chr(following)
     return None
-
-
-def _not_found(session_id: str) -> NotFoundError:
-    return NotFoundError(f"There is no session {session_id!r}.")

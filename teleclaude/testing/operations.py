@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from teleclaude.testing.outboxes import LEASE, OUTBOXES
@@ -113,6 +114,9 @@ _DELETE: Final = ("DELETE",)
 _SAVE: Final = ("BEGIN", "SELECT", "INSERT", "COMMIT")
 _SAVE_FIRST: Final = ("BEGIN", "SELECT", "INSERT", "SELECT", "INSERT", "COMMIT")
 
+_NUMBERS: Final = count()
+"""For what is another value each time."""
+
 
 def _update(**fields: object) -> Callable[[Stores, Scene], Awaitable[object]]:
     return lambda stores, _: stores.sessions.update("1", **fields)
@@ -138,10 +142,14 @@ _SESSIONS: Final = {
         lambda s, _: s.sessions.find_by_adapter_metadata("telegram", "topic", 0), _SELECT
     ),
     "find_by_title_prefix": Operation(lambda s, _: s.sessions.find_by_title_prefix("["), _SELECT),
-    "update": Operation(
-        _update(title="new", subdir="new"), ("BEGIN", "SELECT", "UPDATE", "COMMIT")
+    "update": Operation(_update(title="new", subdir="new"), ("SELECT", "UPDATE")),
+    "update, of one field": Operation(
+        lambda s, _: s.sessions.update("1", title=f"title {next(_NUMBERS)}"), _UPDATE
     ),
-    "update, of nothing": Operation(_update(computer_name="mac"), ("BEGIN", "SELECT", "COMMIT")),
+    "update, of a document": Operation(
+        _update(adapter_metadata={"new": 1}), ("BEGIN", "SELECT", "UPDATE", "COMMIT")
+    ),
+    "update, of nothing": Operation(_update(computer_name="mac", closed_at=None), _SELECT),
     "touch": Operation(lambda s, _: s.sessions.touch("1"), _UPDATE),
     "close": Operation(lambda s, _: s.sessions.close("1"), _UPDATE),
     "delete": Operation(lambda s, _: s.sessions.delete("2"), _DELETE),

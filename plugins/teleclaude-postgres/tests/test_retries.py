@@ -45,14 +45,14 @@ async def set_title(db: Db) -> None:
 
 
 async def update_title(db: Db) -> None:
-    """Run a unit of work."""
-    await db.sessions.update("1", title="after")
+    """Run a unit of work: a document is compared while its row is locked."""
+    await db.sessions.update("1", title="after", adapter_metadata={})
 
 
 async def change_title(db: Db) -> None:
     """Run a transaction."""
     async with db.transaction() as tx:
-        await tx.sessions.update("1", title="after")
+        await tx.sessions.update("1", title="after", adapter_metadata={})
 
 
 async def title(db: Db) -> str:
@@ -449,7 +449,8 @@ async def test_a_unit_whose_plan_is_stale_is_repeated(
     db: Db, statements: list[str], alter: Callable[[], None]
 ) -> None:
     """After another process's ALTER TABLE, a unit is run again as a whole."""
-    await db.sessions.update("1", title="prepared")
+    await update_title(db)
+    await db.sessions.update("1", title="before")
     alter()
     statements.clear()
     await update_title(db)

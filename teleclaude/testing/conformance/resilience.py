@@ -193,8 +193,8 @@ async def test_connections_that_end_unnoticed(db: Db, break_all: BreakConnection
         assert await db.sessions.count() == 1
         await idle_connections(db)
         break_all()
-        await db.sessions.update("1", title=str(number))
-    assert await db.sessions.get_field("1", "title") == "2"
+        await db.sessions.update("1", adapter_metadata={"number": number})
+    assert await db.sessions.get_field("1", "adapter_metadata") == {"number": 2}
 
 
 @needs("connections")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REFUSED: dict[str, Callable[[Db], Awaitable[object]]] = {
     "an id that exists": lambda db: db.sessions.create("mac", None, "api", session_id="1"),
     "a session that does not": lambda db: db.sessions.touch("nobody"),
-    "a unit about nobody": lambda db: db.sessions.update("nobody", title="x"),
+    "a unit about nobody": lambda db: db.sessions.update("nobody", adapter_metadata={}),
     "a broken constraint": lambda db: db.pending_deletions.add("nobody", "message"),
 }
 

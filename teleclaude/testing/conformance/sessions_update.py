@@ -40,10 +40,10 @@ async def test_update_says_what_changed(db: Db, session: SessionRecord) -> None:
     "fields",
     [
         {},
-        {"title": "[mac] Untitled"},
+        {"title": "[mac] Untitled", "char_offset": 1},
         {"adapter_metadata": {"a": {"b": 1}}, "char_offset": 1, "initiated_by_ai": False},
         {"subdir": None, "closed_at": None},
-        {"created_at": "2025-03-01T13:00:00.123456+01:00"},
+        {"created_at": "2025-03-01T13:00:00.123456+01:00", "computer_name": "mac"},
     ],
 )
 async def test_what_is_already_so_is_not_written(
@@ -52,6 +52,26 @@ async def test_what_is_already_so_is_not_written(
     """Nothing changed: no names are given and no UPDATE is sent."""
     assert await db.sessions.update("1", **fields) == ()
     assert not [sql for sql in statements if "UPDATE sessions" in sql]
+    assert await db.sessions.get("1") == session
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"title": "[mac] Untitled"},
+        {"subdir": None},
+        {"char_offset": 1},
+        {"initiated_by_ai": False},
+        {"created_at": "2025-03-01T13:00:00.123456+01:00"},
+        {"adapter_metadata": {"a": {"b": 1}}},
+    ],
+    ids=str,
+)
+async def test_one_field_that_is_already_so(
+    db: Db, session: SessionRecord, field: dict[str, object]
+) -> None:
+    """The database sees by itself that a single field of any type is what it should be."""
+    assert await db.sessions.update("1", **field) == ()
     assert await db.sessions.get("1") == session
 
 
@@ -200,6 +220,17 @@ async def test_an_update_sees_what_it_waited_for(db: Db) -> None:
         await asyncio.wait([waiting], timeout=0.1)
         assert not waiting.done()
     assert await waiting == ("subdir",)
+
+
+@pytest.mark.usefixtures("session")
+async def test_an_update_finds_done_what_it_waited_for(db: Db) -> None:
+    """An update of a field that a transaction has set to the same meanwhile changes nothing."""
+    async with db.transaction() as tx:
+        await tx.sessions.update("1", title="new")
+        waiting = asyncio.create_task(db.sessions.update("1", title="new"))
+        await asyncio.wait([waiting], timeout=0.1)
+        assert not waiting.done()
+    assert await waiting == ()
 
 
 @pytest.mark.usefixtures("session")
