@@ -65,7 +65,7 @@ def _values(parameters: Sequence[Sequence[Any]], event: Event) -> Sequence[objec
 
 
 def _key(value: str, limit: int | None, where: str) -> str:
-    return values.check_key(values.check_text(value, where, limit), where)
+    return values.check_key(value, where, limit)
 
 
 _KINDS: Final[Mapping[str, Callable[[Event, datetime, Any, str], object]]] = {

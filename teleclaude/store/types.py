@@ -58,7 +58,7 @@ class _Logical(TypeDecorator[Any]):
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Check every value before the driver sees it."""
         del dialect
-        check = self._check
+        check = self._checker()
 
         def process(value: object) -> object:
             return None if value is None else check(value)
@@ -79,7 +79,7 @@ class _Logical(TypeDecorator[Any]):
         given = [value for value in values if value is not None]
         if self._are_bound(given):
             return values
-        check = self._check
+        check = self._checker()
         return [None if value is None else check(value) for value in values]
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
@@ -91,7 +91,8 @@ class _Logical(TypeDecorator[Any]):
         del dialect, coltype
         return None
 
-    def _check(self, value: object) -> object:
+    def _checker(self) -> Processor:
+        """Give what checks and binds a value that is there; made once, used for many values."""
         raise NotImplementedError
 
 
@@ -102,14 +103,17 @@ class LongText(_Logical):
     logical = LogicalType.TEXT
     cache_ok = True
 
-    def _check(self, value: object) -> object:
+    @property
+    def _limit(self) -> int | None:
         engine_type = self.impl_instance
-        limit = engine_type.length if isinstance(engine_type, String) else None
-        return values.check_text(value, self.where, limit)
+        return engine_type.length if isinstance(engine_type, String) else None
+
+    def _checker(self) -> Processor:
+        where, limit = self.where, self._limit
+        return lambda value: values.check_text(value, where, limit)
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
-        engine_type = self.impl_instance
-        limit = engine_type.length if isinstance(engine_type, String) else None
+        limit = self._limit
         if not _all_of(values, str) or _longest(values) > (sys.maxsize if limit is None else limit):
             return False
         text = "".join(values)
@@ -125,8 +129,9 @@ class Key(LongText):
     logical = LogicalType.KEY
     cache_ok = True
 
-    def _check(self, value: object) -> object:
-        return values.check_key(super()._check(value), self.where)
+    def _checker(self) -> Processor:
+        where, limit = self.where, self._limit
+        return lambda value: values.check_key(value, where, limit)
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
         return super()._are_bound(values) and _longest(values) * _UTF8_BYTES <= MAX_KEY_BYTES
@@ -139,8 +144,9 @@ class BigInt(_Logical):
     logical = LogicalType.INTEGER
     cache_ok = True
 
-    def _check(self, value: object) -> object:
-        return values.check_integer(value, self.where)
+    def _checker(self) -> Processor:
+        where = self.where
+        return lambda value: values.check_integer(value, where)
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
         return not values or (
@@ -162,8 +168,9 @@ class Flag(_Logical):
     logical = LogicalType.FLAG
     cache_ok = True
 
-    def _check(self, value: object) -> object:
-        return values.check_flag(value, self.where)
+    def _checker(self) -> Processor:
+        where = self.where
+        return lambda value: values.check_flag(value, where)
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
         return _all_of(values, bool)
@@ -189,9 +196,11 @@ class UtcDateTime(_Logical):
     logical = LogicalType.INSTANT
     cache_ok = True
 
-    def _check(self, value: object) -> object:
-        instant = values.check_instant(value, self.where)
-        return values.format_instant(instant) if self._is_text else instant
+    def _checker(self) -> Processor:
+        where, check, write = self.where, values.check_instant, values.format_instant
+        if self._is_text:
+            return lambda value: write(check(value, where))
+        return lambda value: check(value, where)
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
         if self._is_text or not _all_of(values, datetime):
@@ -232,8 +241,9 @@ class JsonDocument(_Logical):
     logical = LogicalType.DOCUMENT
     cache_ok = True
 
-    def _check(self, value: object) -> object:
-        return values.dump_document(value, self.where)
+    def _checker(self) -> Processor:
+        where = self.where
+        return lambda value: values.dump_document(value, where)
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
         return _all_of(values, DumpedDocument)

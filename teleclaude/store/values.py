@@ -105,12 +105,13 @@ def check_text(value: object, where: str, max_length: int | None = None) -> str:
     return value
 
 
-def check_key(value: object, where: str) -> str:
+def check_key(value: object, where: str, max_length: int | None = None) -> str:
     """Accept text that every engine can also index.
 
     Args:
         value: The value to check.
         where: The column as `table.column`, for the error.
+        max_length: As for `check_text`.
 
     Returns:
         The value.
@@ -118,7 +119,7 @@ def check_key(value: object, where: str) -> str:
     Raises:
         InvalidValueError: As for `check_text`, or it is longer than `MAX_KEY_BYTES`.
     """
-    text = check_text(value, where)
+    text = check_text(value, where, max_length)
     if len(text) * 4 > MAX_KEY_BYTES and (size := len(text.encode())) > MAX_KEY_BYTES:
         raise invalid(where, f"takes {size} bytes; at most {MAX_KEY_BYTES} can be stored")
     return text
@@ -206,6 +207,8 @@ def check_instant(value: object, where: str) -> datetime:
         InvalidValueError: It is something else, has no time zone, or lies outside the years 1 to
             9999 in UTC.
     """
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value  # as nearly always
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

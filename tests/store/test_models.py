@@ -82,7 +82,7 @@ def test_records_have_the_columns_of_their_table(record: Any, model: type[Model]
 @pytest.mark.parametrize("column", COLUMNS, ids=str)
 def test_refusals_name_the_column(column: Column[Any]) -> None:
     """Every column's type knows which column it belongs to."""
-    check = column.type._check
+    check = column.type._checker()
     with pytest.raises(InvalidValueError, match=f"The value for {column} "):
         check(object())
 
