@@ -29,7 +29,6 @@ class Case:
         prepare: Brings the data into the state that so many operations need.
         lost: Says how many rows are missing or doubled after so many operations, from their
             results.
-        last_only: Whether the floor runs only the last of several statements.
         remark: What there is to know when reading its numbers.
     """
 
@@ -39,7 +38,6 @@ class Case:
     writes: bool = True
     prepare: Callable[[Workbench, int], Awaitable[None]] | None = None
     lost: Callable[[Workbench, Sequence[Any]], Awaitable[int]] | None = None
-    last_only: bool = False
     remark: str = ""
 
 
@@ -173,13 +171,8 @@ _SESSIONS: Final = (
         ),
         writes=False,
     ),
-    Case("sessions.update", 1500, _update, remark="SELECT and UPDATE in one transaction"),
     Case(
-        "sessions.update, UPDATE alone",
-        1500,
-        _update,
-        last_only=True,
-        remark="the floor runs only the UPDATE; the store reads first what really changes",
+        "sessions.update", 1500, _update, remark="one field, so the UPDATE looks whether it changes"
     ),
     Case("sessions.touch", 1500, lambda b: lambda n: b.db.sessions.touch(session(n))),
     Case("sessions.list 200", 150, lambda b: lambda _: b.db.sessions.list(), writes=False),

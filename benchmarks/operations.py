@@ -29,7 +29,6 @@ class Row(TypedDict):
         tasks: How many tasks ran it at once.
         writes: Whether it changes something.
         single: Whether it is one statement.
-        fair: Whether the floor did all of it.
         remark: What there is to know about it.
         measures: What was measured, of the store and of each floor.
         ratio: The store's operations per second relative to the first floor's.
@@ -41,7 +40,6 @@ class Row(TypedDict):
     tasks: int
     writes: bool
     single: bool
-    fair: bool
     remark: str
     measures: dict[str, Summary]
     ratio: float
@@ -88,10 +86,7 @@ async def recorded(bench: Workbench, case: Case, count: int) -> Sequence[Sent]:
     """Run an operation so many times, and give what the store sends for each."""
     if case.prepare is not None:
         await case.prepare(bench, count)
-    sent = await bench.record(case.make(bench), count)
-    if case.last_only:
-        return [one._replace(statements=one.statements[-1:], in_transaction=False) for one in sent]
-    return sent
+    return await bench.record(case.make(bench), count)
 
 
 def store_round(
@@ -144,7 +139,6 @@ def _row(
         "tasks": tasks,
         "writes": case.writes,
         "single": all(len(one.statements) == 1 and not one.in_transaction for one in sent),
-        "fair": not case.last_only,
         "remark": case.remark,
         "measures": {name: summary(measures) for name, measures in found.items()},
         "ratio": ratio(found[STORE], found[floor]),

@@ -73,12 +73,11 @@ class Verdict(NamedTuple):
 
 
 def _operations(tasks: int, key: str = "ratio", **wanted: bool) -> Callable[[Results], Found]:
-    """Find a number of all operations with so many tasks that are what is wanted, and fair."""
-    conditions = {"fair": True, **wanted}
+    """Find a number of all operations with so many tasks that are what is wanted."""
 
     def find(results: Results) -> Found:
         for row in results.get("operations", ()):
-            if row["tasks"] == tasks and all(row[name] == it for name, it in conditions.items()):
+            if row["tasks"] == tasks and all(row[name] == it for name, it in wanted.items()):
                 yield row["operation"], row[key]
 
     return find

@@ -53,7 +53,7 @@ def test_a_quick_run_measures_everything_without_a_fault(quick: Any) -> None:
 
 
 def test_the_floor_does_what_the_store_does(quick: Any) -> None:
-    """Each floor of a fair comparison ran as often as the store, and without errors."""
+    """Each floor ran as often as the store, and without errors."""
     ((_, results),) = quick["engines"].items()
     floors = [
         (row["operation"], name, one["errors"])
