@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 import halting_command
 from archives import archived
 from daemon_process import COMMAND
 from stores import fill, read_all
-from teleclaude.errors import InstanceLockLostError, MigrationError, StoreError
+from teleclaude.errors import (
+    InstanceLockLostError,
+    MigrationError,
+    StoreError,
+)
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
 from teleclaude.testing.processes import python_process
 from teleclaude.testing.rows import plain_rows
+from teleclaude_postgres.loading import copy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -169,3 +177,26 @@ async def test_a_server_that_dies_while_rows_arrive(stores: Stores, number: sign
     await asyncio.to_thread(stores.server.start)
     await asyncio.to_thread(command, *words)
     assert await read_all(stores.here) == await read_all(stores.there)
+
+
+async def test_a_server_that_dies_while_it_takes_no_more(stores: Stores) -> None:
+    """Who waits until more can be sent hears that the connection is lost."""
+    await Db(stores.there).migrator.upgrade()
+    table = metadata.tables["system_settings"]
+    engine = stores.there.backend.create_engine(stores.there.database)
+
+    def rows(pid: int) -> Iterator[Sequence[object]]:
+        os.kill(pid, signal.SIGSTOP)  # from here on nobody reads what is sent
+        for key, _, *others in plain_rows(table, 100):
+            yield (key, "x" * 1_000_000, *others)
+
+    async with engine.connect() as connection:
+        pid = int(await connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+        loading = asyncio.ensure_future(copy_rows(connection, table, rows(pid)))  # type: ignore[arg-type] # as they are asked for
+        done, _ = await asyncio.wait([loading], timeout=0.5)
+        assert not done
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(DBAPIError, match="connection was closed in the middle"):
+            await asyncio.wait_for(loading, 20)
+        await connection.invalidate()
+    await engine.dispose()

@@ -5,18 +5,23 @@ https://www.postgresql.org/docs/current/sql-copy.html
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from teleclaude_postgres.connecting import DriverConnection
+
+_TURNS: Final = 3
+"""Turns of the event loop in which the driver, if it can, says itself why a copy failed."""
 
 
 async def copy_rows(
@@ -35,15 +40,43 @@ async def copy_rows(
         DBAPIError: The server or the driver refused, as from any other statement.
     """
     driver = await _in_transaction(connection)
+    copy = partial(
+        driver.copy_records_to_table,
+        table.name,
+        schema_name=table.schema,
+        columns=[column.name for column in table.columns],
+        records=rows,
+    )
     try:
-        await driver.copy_records_to_table(
-            table.name,
-            schema_name=table.schema,
-            columns=[column.name for column in table.columns],
-            records=rows,
-        )
+        await _while_connected(driver, copy)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DBAPIError(None, None, error, hide_parameters=True) from error
+
+
+async def _while_connected(
+    driver: DriverConnection, copy: Callable[[], Coroutine[Any, Any, object]]
+) -> None:
+    """Copy, and fail if the connection ends meanwhile.
+
+    The driver by itself waits for ever where it waits for its turn to send and the connection ends.
+    """
+    ended = asyncio.Event()
+    driver.add_termination_listener(lambda _: ended.set())
+    ending = asyncio.ensure_future(ended.wait())
+    copying = asyncio.ensure_future(copy())
+    try:
+        await asyncio.wait((copying, ending), return_when=asyncio.FIRST_COMPLETED)
+        for _ in range(_TURNS):
+            if not copying.done():
+                await asyncio.sleep(0)
+    finally:
+        ending.cancel()
+        was_waiting = copying.cancel()
+        await asyncio.wait((copying, ending))
+    if was_waiting and copying.cancelled():
+        message = "connection was closed in the middle of operation"
+        raise asyncpg.ConnectionDoesNotExistError(message)
+    copying.result()
 
 
 async def _in_transaction(connection: AsyncConnection) -> DriverConnection:
