@@ -16,5 +16,8 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
         What it returns.
     """
     import asyncio
+    import logging
 
+    # That a lost connection cannot be closed is no news to a person who is told that it is lost.
+    logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
     return asyncio.run(coroutine)
