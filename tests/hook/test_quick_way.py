@@ -61,7 +61,8 @@ async def test_row_is_what_the_store_stores(migrated_config: Config, execute: Ex
     assert hooked.next_attempt_at == hooked.created_at
     ((*one,), (*other,)) = execute("SELECT * FROM hook_outbox ORDER BY id")
     assert [type(value) for value in one] == [type(value) for value in other]
-    assert re.sub(r"\d", "0", str(one)) == re.sub(r"\d", "0", str(other))  # instants in one form
+    texts = [[re.sub(r"\d", "0", it) for it in row if isinstance(it, str)] for row in (one, other)]
+    assert texts[0] == texts[1]  # where instants are text, they have one form
 
 
 def test_nothing_heavy_is_loaded(migrated_config: Config) -> None:
