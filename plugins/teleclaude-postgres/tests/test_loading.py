@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, event, select
@@ -32,6 +32,16 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         await connection.run_sync(TABLE.create)
     async with engine.connect() as connection:
         yield connection
+
+
+async def test_nothing_of_a_copy_stays_with_its_connection(
+    backend: Backend, connection: AsyncConnection
+) -> None:
+    """A connection that takes thousands of pages does not remember each of them."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    before = len(driver._termination_listeners)
+    await backend.bulk_load(connection, TABLE, [(1, "one")])
+    assert len(driver._termination_listeners) == before
 
 
 async def test_rows_are_copied(

@@ -61,7 +61,11 @@ async def _while_connected(
     The driver by itself waits for ever where it waits for its turn to send and the connection ends.
     """
     ended = asyncio.Event()
-    driver.add_termination_listener(lambda _: ended.set())
+
+    def end(_: object) -> None:
+        ended.set()
+
+    driver.add_termination_listener(end)
     ending = asyncio.ensure_future(ended.wait())
     copying = asyncio.ensure_future(copy())
     try:
@@ -70,6 +74,7 @@ async def _while_connected(
             if not copying.done():
                 await asyncio.sleep(0)
     finally:
+        driver.remove_termination_listener(end)
         ending.cancel()
         was_waiting = copying.cancel()
         await asyncio.wait((copying, ending))
