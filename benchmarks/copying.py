@@ -30,9 +30,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
-from benchmarks.databases import SUPPORT
+from benchmarks.databases import SUPPORT, write_config
 from teleclaude import load_config
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
@@ -395,23 +393,16 @@ def places(count: int) -> Iterator[Bench]:
     with TemporaryDirectory(prefix="copying-") as name:
         directory = Path(name)
         path = directory / "teleclaude.db"
-        source = configuration(directory, "source", {"engine": "sqlite", "path": str(path)})
+        source = write_config({"engine": "sqlite", "path": str(path)}, directory / "source.yml")
         asyncio.run(build(load_config(source, environ={}), count))
         provisioner = PostgresStoreProvisioner(directory)
         try:
             section = dict(provisioner.section())
-            target = configuration(directory, "target", section)
+            target = write_config(section, directory / "target.yml")
             asyncio.run(make_schema(load_config(target, environ={})))
             yield Bench(source, path, target, section, provisioner)
         finally:
             provisioner.close()
-
-
-def configuration(directory: Path, name: str, section: Mapping[str, object]) -> Path:
-    """Write a configuration."""
-    file = directory / f"{name}.yml"
-    file.write_text(yaml.safe_dump({"database": dict(section)}), encoding="utf-8")
-    return file
 
 
 def run(arguments: argparse.Namespace) -> None:
