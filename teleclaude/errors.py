@@ -160,6 +160,19 @@ class StoreUnavailableError(StoreError):
         super().__init__(message, hint=hint)
 
 
+def outcome_unknown(location: str) -> StoreUnavailableError:
+    """Give the error for a change whose connection broke before the answer came.
+
+    Args:
+        location: Where the database is, without secrets.
+    """
+    return StoreUnavailableError(
+        f"The database {location} broke off during a change; whether it was made is unknown.",
+        outcome_unknown=True,
+        hint="Look before you repeat it.",
+    )
+
+
 class CopyError(StoreError):
     """A store could not be copied to another database."""
 

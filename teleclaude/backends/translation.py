@@ -172,19 +172,6 @@ def translate(error: BaseException, backend: Backend, location: str) -> Teleclau
     return StoreUnavailableError(message, hint=hint, transient=transient, missing=missing)
 
 
-def outcome_unknown(location: str) -> StoreUnavailableError:
-    """Give the error for a change whose connection broke before the answer came.
-
-    Args:
-        location: Where the database is, without secrets.
-    """
-    return StoreUnavailableError(
-        f"The database {location} broke off during a change; whether it was made is unknown.",
-        outcome_unknown=True,
-        hint="Look before you repeat it.",
-    )
-
-
 def _root(error: BaseException) -> BaseException:
     seen = {id(error)}
     while True:

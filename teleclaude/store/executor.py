@@ -30,8 +30,14 @@ from typing import (
 )
 
 from teleclaude.backends import CommitError, ErrorKind
-from teleclaude.backends.translation import outcome_unknown, translated
-from teleclaude.errors import InvalidValueError, StoreError, StoreUnavailableError, TeleclaudeError
+from teleclaude.backends.translation import translated
+from teleclaude.errors import (
+    InvalidValueError,
+    StoreError,
+    StoreUnavailableError,
+    TeleclaudeError,
+    outcome_unknown,
+)
 from teleclaude.store.ways import Written
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from teleclaude.errors import ConfigError, StoreUnavailableError
+from teleclaude.errors import ConfigError, StoreUnavailableError, outcome_unknown
 from teleclaude_postgres.passwords import read_password
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ async def _write(
     except asyncpg.PostgresError as error:
         if (error.sqlstate or "08")[:2] not in _UNKNOWN_CLASSES:
             return False
-        raise _unknown(arguments) from error
+        raise outcome_unknown(arguments["location"]) from error
     except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise _unknown(arguments) from error
+        raise outcome_unknown(arguments["location"]) from error
     finally:
         connection.terminate()
     return done == "INSERT 0 1"
@@ -119,10 +119,3 @@ def _tls(tls: str | None) -> dict[str, Any]:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs()
     return {"ssl": context}
-
-
-def _unknown(arguments: Mapping[str, Any]) -> StoreUnavailableError:
-    message = f"The database {arguments['location']} broke off during a change; "
-    message += "whether it was made is unknown."
-    hint = "Look before you repeat it."
-    return StoreUnavailableError(message, hint=hint, outcome_unknown=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from teleclaude.errors import StoreUnavailableError
+from teleclaude.errors import StoreUnavailableError, outcome_unknown
 
 TYPE_CHECKING = False  # without `typing`
 if TYPE_CHECKING:
@@ -59,9 +59,5 @@ def _judged(error: sqlite3.Error, location: str) -> bool:
         hint = "Try again, or find out which process keeps it locked."
         raise StoreUnavailableError(message, hint=hint, transient=True) from error
     if code == sqlite3.SQLITE_IOERR:
-        message = (
-            f"The database {location} broke off during a change; whether it was made is unknown."
-        )
-        hint = "Look before you repeat it."
-        raise StoreUnavailableError(message, hint=hint, outcome_unknown=True) from error
+        raise outcome_unknown(location) from error
     return False
