@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import gc
+from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     Operation: TypeAlias = Callable[[int], Awaitable[object]]
     Round: TypeAlias = Callable[[], Awaitable["Measure"]]
@@ -51,14 +53,12 @@ class Measure:
         p50: Seconds that half of them took at most.
         p99: Seconds that 99 of 100 took at most.
         errors: Operations that failed.
-        results: What those that succeeded gave.
     """
 
     per_second: float
     p50: float
     p99: float
     errors: int = 0
-    results: Sequence[Any] = field(default=(), repr=False)
 
 
 class Summary(TypedDict):
@@ -70,16 +70,20 @@ class Summary(TypedDict):
     errors: int
 
 
-async def measure(operation: Operation, count: int, tasks: int) -> Measure:
+async def measure(
+    operation: Operation, count: int, tasks: int, results: list[Any] | None = None
+) -> Measure:
     """Run an operation so many times, spread over some tasks.
 
     Args:
         operation: Gets the numbers from 0 on.
         count: How many times.
         tasks: How many of them at once.
+        results: Gets what those gave that succeeded. Left out, results are dropped, as a program
+            does that has used them: millions of rows that are kept are looked through again and
+            again by Python's garbage collection, in the middle of what is measured.
     """
     durations: list[float] = []
-    results: list[object] = []
     errors: list[Exception] = []
     numbers = iter(range(count))
 
@@ -92,16 +96,29 @@ async def measure(operation: Operation, count: int, tasks: int) -> Measure:
                 errors.append(error)
             else:
                 durations.append(perf_counter() - start)
-                results.append(result)
+                if results is not None:
+                    results.append(result)
 
-    start = perf_counter()
-    await asyncio.gather(*(work() for _ in range(tasks)))
-    elapsed = perf_counter() - start
+    with _without_old_objects():
+        start = perf_counter()
+        await asyncio.gather(*(work() for _ in range(tasks)))
+        elapsed = perf_counter() - start
     if not durations:
         raise errors[0]
     durations.sort()
     p50, p99 = (durations[len(durations) * part // 100] for part in (50, 99))
-    return Measure(len(durations) / elapsed, p50, p99, len(errors), results)
+    return Measure(len(durations) / elapsed, p50, p99, len(errors))
+
+
+@contextmanager
+def _without_old_objects() -> Iterator[None]:
+    """Let garbage collections look only at what is made meanwhile, whatever was there before."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def in_turns(rounds: int, contestants: Mapping[str, Round]) -> dict[str, list[Measure]]:

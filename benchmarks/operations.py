@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from benchmarks.cases import CASES
 from benchmarks.measuring import Measure, Summary, in_turns, measure, ratio, summary
@@ -105,9 +105,11 @@ def store_round(
     async def once() -> Measure:
         if case.prepare is not None:
             await case.prepare(bench, count)
-        found = await measure(case.make(bench), count, tasks)
-        if case.lost is not None and lost is not None:
-            lost.append(await case.lost(bench, found.results))
+        if case.lost is None or lost is None:
+            return await measure(case.make(bench), count, tasks)
+        results: list[Any] = []
+        found = await measure(case.make(bench), count, tasks, results)
+        lost.append(await case.lost(bench, results))
         return found
 
     return once
