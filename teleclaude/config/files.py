@@ -55,7 +55,7 @@ def read_text(file: Path) -> str:
         with file.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        hint = f"Check --config and {PATH_VARIABLE}; without them, no file is needed."
+        hint = f"Check its name; without --config and {PATH_VARIABLE}, no file is needed."
         raise ConfigError("the file does not exist.", file=file, hint=hint) from error
     except IsADirectoryError as error:
         hint = f"Name the file itself, such as {file / FILE_NAME}."
@@ -63,7 +63,9 @@ def read_text(file: Path) -> str:
     except (OSError, ValueError) as error:
         raise _unreadable(file, error) from error
     if len(content) > _LARGEST:
-        raise ConfigError("is larger than 64 KiB, so it is no configuration file.", file=file)
+        hint = "Name a configuration; a database is named in one, in its section `database:`."
+        message = "is larger than 64 KiB, so it is no configuration file."
+        raise ConfigError(message, file=file, hint=hint)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
