@@ -123,11 +123,11 @@ class Db(Stores):
         """
         try:
             await self.migrator.require_head()
+            if self._lane is not None:
+                await self._engine.dispose()  # the lane has connections of its own
         except BaseException:
             await self.close()
             raise
-        if self._lane is not None:
-            await self._engine.dispose()  # the lane has connections of its own
         self._executor.open()
 
     async def close(self) -> None:

@@ -176,6 +176,15 @@ async def test_close_waits_for_goodbyes(pool: Connections, full: list[DriverConn
     await until_(lambda: pool.in_use == 0)
 
 
+async def test_a_goodbye_that_never_begins(pool: Connections, full: list[DriverConnection]) -> None:
+    """A connection is closed even where its goodbye is cancelled before it has begun."""
+    pool.retire(full[0])
+    for goodbye in asyncio.all_tasks() - {asyncio.current_task()}:
+        goodbye.cancel()
+    await until_(full[0].is_closed)
+    await pool.close()
+
+
 # --- the server ---------------------------------------------------------------------------------
 
 

@@ -259,6 +259,29 @@ async def test_released_when_the_context_fails(
     await acquire(backend, settings)
 
 
+async def test_released_when_the_release_is_cancelled(
+    backend: Backend, settings: PostgresSettings
+) -> None:
+    """Cancelled while it gives the lock back, it still ends the connection that has it."""
+
+    async def hold() -> None:
+        async with backend.instance_lock(settings, "daemon"):
+            held.set()
+            await asyncio.sleep(60)
+
+    for waits in range(8):
+        held = asyncio.Event()
+        holding = asyncio.ensure_future(hold())
+        await held.wait()
+        holding.cancel()
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        holding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holding
+        await acquired_within(backend, settings, 5)
+
+
 @pytest.mark.parametrize("host", ["h" * 64, "r\N{LATIN SMALL LETTER U WITH DIAERESIS}benhost"])
 def test_application_name_fits(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     """The name fits into what a server keeps, whatever the host is called."""

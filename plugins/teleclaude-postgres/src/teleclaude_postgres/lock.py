@@ -201,6 +201,9 @@ async def _unlock_and_close(connection: DriverConnection) -> None:
         asyncpg.InternalClientError,  # as in `watch`
     ):
         connection.terminate()
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 async def _read_holder(connection: DriverConnection, name: str) -> LockHolder | None:

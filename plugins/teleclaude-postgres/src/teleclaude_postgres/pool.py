@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from teleclaude.backends import ErrorKind
@@ -106,7 +107,12 @@ class Connections:
         """
         task = asyncio.ensure_future(self._retire(connection))
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        task.add_done_callback(partial(self._retired, connection))
+
+    def _retired(self, connection: DriverConnection, task: asyncio.Task[None]) -> None:
+        self._closing.discard(task)
+        if not connection.is_closed():  # cancelled before it began, as the event loop ended
+            connection.terminate()
 
     async def _retire(self, connection: DriverConnection) -> None:
         try:
