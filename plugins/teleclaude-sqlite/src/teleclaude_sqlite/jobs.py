@@ -119,6 +119,14 @@ class Statement(Job):
         return connection.run(self._statement, self._values)
 
 
+class Again(Statement):
+    """One statement that was sent before, without a result; that it is sent again is not told."""
+
+    def perform(self, connection: Connection) -> LaneResult:
+        """Run the statement."""
+        return connection.execute(self._statement, self._values)
+
+
 class Unit(Job):
     """Several statements, with the code between them."""
 
