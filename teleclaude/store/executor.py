@@ -191,21 +191,35 @@ class StoreExecutor:
     ) -> Sequence[Row]:
         """Run a SELECT; again if the connection breaks, because reading changes nothing."""
         self._check_usable()
-        attempt = partial(self._way.read, statement, parameters or _NO_PARAMETERS)
-        return await self._repeat(attempt, _REPEATABLE)
+        given = parameters or _NO_PARAMETERS
+        try:
+            return await self._way.read(statement, given)
+        except Exception as error:  # noqa: BLE001 - raised there, explained
+            attempt = partial(self._way.read, statement, given)
+            return await self._repeat(attempt, _REPEATABLE, error)
 
     async def write(self, statement: Executable, parameters: Parameters | None = None) -> Written:
         """Run a changing statement in autocommit."""
-        return await self._change(partial(self._way.write, statement, parameters or _NO_PARAMETERS))
+        self._check_usable(writing=True)
+        given = parameters or _NO_PARAMETERS
+        try:
+            return await self._way.write(statement, given)
+        except Exception as error:  # noqa: BLE001 - raised there, explained
+            attempt = partial(self._way.write, statement, given)
+            return await self._change_again(attempt, error)
 
     async def insert(self, statement: Executable, parameters: Parameters) -> int:
         """Run an INSERT in autocommit."""
-        return await self._change(partial(self._way.insert, statement, parameters))
-
-    async def _change(self, attempt: Callable[[], Awaitable[T]]) -> T:
         self._check_usable(writing=True)
         try:
-            return await self._repeat(attempt, SAFE)
+            return await self._way.insert(statement, parameters)
+        except Exception as error:  # noqa: BLE001 - raised there, explained
+            attempt = partial(self._way.insert, statement, parameters)
+            return await self._change_again(attempt, error)
+
+    async def _change_again(self, attempt: Callable[[], Awaitable[T]], failed: Exception) -> T:
+        try:
+            return await self._repeat(attempt, SAFE, failed)
         except StoreUnavailableError as error:
             if self._backend.classify_error(error) is ErrorKind.DISCONNECTED:
                 raise outcome_unknown(self._location) from error
@@ -295,15 +309,34 @@ class StoreExecutor:
         finally:
             self._in_transaction.discard(task)
 
-    async def _repeat(self, attempt: Callable[[], Awaitable[T]], safe: frozenset[ErrorKind]) -> T:
+    async def _repeat(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        safe: frozenset[ErrorKind],
+        failed: Exception | None = None,
+    ) -> T:
+        """Run something until it succeeds, or fails in a way that is not safe.
+
+        Single statements run for the first time before they come here, because nearly all of them
+        succeed, and then this is a good part of what they cost.
+
+        Args:
+            attempt: What to run.
+            safe: After which failures it runs again.
+            failed: How it failed the first time, where it did already.
+        """
         count = 0
         while True:
             try:
                 with self._translated:
                     try:
+                        if failed is not None:
+                            raise failed
                         return await attempt()
                     except CommitError as error:
                         _raise_explained(error, self._backend, self._location)
+                    finally:
+                        failed = None
             except TeleclaudeError as error:
                 if not self._may_repeat(error, safe, count):
                     raise

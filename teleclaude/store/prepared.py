@@ -144,6 +144,10 @@ class Prepared:
         return zip(*columns, strict=True)
 
 
+_UNKNOWN: Final = cast("Prepared", object())
+"""In the place of what is not kept, because `None` is."""
+
+
 class Preparer:
     """Prepares statements for the dialect of an engine, and keeps them."""
 
@@ -171,14 +175,12 @@ class Preparer:
             The statement, or `None` where it cannot be prepared.
         """
         key: tuple[object, ...] = (statement, *parameters)
-        if key in self._kept:
-            return self._kept[key]
-        lists = self._lists.get(key)
-        if lists is not None:
-            longer = (*key, *_lengths(lists, parameters))
-            if longer in self._kept:
-                return self._kept[longer]
-        return self._keep(key, statement, parameters)
+        found = self._kept.get(key, _UNKNOWN)
+        if found is _UNKNOWN:
+            lists = self._lists.get(key)
+            if lists is not None:
+                found = self._kept.get((*key, *_lengths(lists, parameters)), _UNKNOWN)
+        return self._keep(key, statement, parameters) if found is _UNKNOWN else found
 
     def with_key(self, statement: Executable) -> Executable | None:
         """Give an INSERT that returns the surrogate key of its row.
@@ -279,6 +281,8 @@ class Preparer:
 
 def _padded(given: object) -> Sequence[object]:
     """Repeat the last value up to a power of two, so that a few statements serve all lengths."""
+    if isinstance(given, list) and len(given) == 1:
+        return given  # as nearly always
     values = list(cast("Iterable[object]", given))
     size = 1 << (len(values) - 1).bit_length() if values else 0
     return values + values[-1:] * (size - len(values))

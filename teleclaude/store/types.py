@@ -58,7 +58,10 @@ class _Logical(TypeDecorator[Any]):
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Check every value before the driver sees it."""
         del dialect
-        check = self._checker()
+        return self._binder(self._checker())
+
+    def _binder(self, check: Processor) -> Processor:
+        """Give what binds any value; a type may look first for what needs no check."""
 
         def process(value: object) -> object:
             return None if value is None else check(value)
@@ -112,9 +115,26 @@ class LongText(_Logical):
         where, limit = self.where, self._limit
         return lambda value: values.check_text(value, where, limit)
 
+    def _binder(self, check: Processor) -> Processor:
+        longest = self._longest_plain
+
+        def process(value: object) -> object:
+            if type(value) is str and len(value) <= longest and value.isascii():
+                if "\x00" not in value:
+                    return value
+            elif value is None:
+                return None
+            return check(value)
+
+        return process
+
+    @property
+    def _longest_plain(self) -> int:
+        """How long ASCII text may be."""
+        return sys.maxsize if self._limit is None else self._limit
+
     def _are_bound(self, values: Sequence[Any]) -> bool:
-        limit = self._limit
-        if not _all_of(values, str) or _longest(values) > (sys.maxsize if limit is None else limit):
+        if not _all_of(values, str) or _longest(values) > self._longest_plain:
             return False
         text = "".join(values)
         return "\x00" not in text and (text.isascii() or not _SURROGATE.search(text))
@@ -133,6 +153,10 @@ class Key(LongText):
         where, limit = self.where, self._limit
         return lambda value: values.check_key(value, where, limit)
 
+    @property
+    def _longest_plain(self) -> int:
+        return min(MAX_KEY_BYTES, super()._longest_plain)
+
     def _are_bound(self, values: Sequence[Any]) -> bool:
         return super()._are_bound(values) and _longest(values) * _UTF8_BYTES <= MAX_KEY_BYTES
 
@@ -147,6 +171,14 @@ class BigInt(_Logical):
     def _checker(self) -> Processor:
         where = self.where
         return lambda value: values.check_integer(value, where)
+
+    def _binder(self, check: Processor) -> Processor:
+        def process(value: object) -> object:
+            if value is None or (type(value) is int and INT64_MIN <= value <= INT64_MAX):
+                return value
+            return check(value)
+
+        return process
 
     def _are_bound(self, values: Sequence[Any]) -> bool:
         return not values or (

@@ -37,6 +37,7 @@ INT64_MAX: Final = 2**63 - 1
 _ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
+_DECODER: Final = json.JSONDecoder()
 _TOO_DEEP: Final = f"it is nested more than {MAX_DEPTH} levels deep"
 
 _MARK: Final = urandom(8).hex()
@@ -385,8 +386,15 @@ def load_document(text: str, where: str) -> Document:
     Raises:
         StoreError: It is no JSON.
     """
+    document: Document
     try:
-        document: Document = json.loads(text)
+        document, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return document
+    except (ValueError, RecursionError):
+        pass
+    try:
+        document = json.loads(text)  # white space around it is no mistake
     except (ValueError, RecursionError):
         raise _unreadable(where, "a JSON document") from None
     return document

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import TextClause, insert, text
 
 from teleclaude.errors import ConflictError, NotFoundError, StoreUnavailableError
 from teleclaude.store import Db, RetryPolicy
@@ -17,7 +17,7 @@ from teleclaude.store.models import metadata
 from teleclaude.testing.polling import until
 from teleclaude.testing.processes import store_process
 from teleclaude.testing.stores import all_returned, record_statements
-from teleclaude_sqlite import writer
+from teleclaude_sqlite import inline, writer
 from teleclaude_sqlite.connections import Connection
 from teleclaude_sqlite.lane import SqliteLane
 
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 
 SETTINGS = metadata.tables["system_settings"]
 INSERT = insert(SETTINGS)
+LENGTH = 300_000
+
+
+def counting_to(number: int) -> TextClause:
+    return text(
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n"
+        f" WHERE x < {number}) SELECT count(*) FROM n"
+    )
+
+
+LONG = counting_to(LENGTH)
 
 
 @pytest.fixture
@@ -254,7 +265,7 @@ async def test_sqlite_is_told_nothing_more(db: Db) -> None:
     seen: list[str] = []
     lane = db._lane
     assert isinstance(lane, SqliteLane)
-    for connection in (lane._writer._connection, lane._inline):
+    for connection in (lane._writer._connection, lane._inline.connection):
         assert connection is not None
         connection.driver.set_trace_callback(seen.append)
     await db.settings.set("key", "other")
@@ -267,7 +278,7 @@ async def test_connections_are_set_up(file_config: Config, synchronous: str, exp
     """The lane's connections have the settings that the engine's have."""
     changed = file_config.database.model_copy(update={"synchronous": synchronous, "cache_size": 3})
     lane = SqliteLane(changed)  # type: ignore[arg-type]
-    for make in (lane._connect_inline, lane._readers._connect, lane._writer._connect):
+    for make in (lane._inline._connect, lane._readers._connect, lane._writer._connect):
         connection = make()
         driver = connection.driver
         values = [
@@ -304,22 +315,73 @@ async def test_reads_on_the_loops_thread_leave_room_for_others(db: Db) -> None:
     assert turns > 10
 
 
-async def test_a_long_read_holds_nobody_up(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one read takes long, others are answered by another thread."""
-    release, run = threading.Event(), Connection.run
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> list[tuple[threading.Thread, Connection]]:
+    """Note which thread runs something on which connection."""
+    noted: list[tuple[threading.Thread, Connection]] = []
+    execute = Connection.execute
 
-    def slow(self: Connection, statement: LaneStatement, values: Any) -> Any:
-        if "count" in statement.sql:
-            release.wait(30)
-        return run(self, statement, values)
+    def noting(self: Connection, statement: LaneStatement, values: Any) -> Any:
+        noted.append((threading.current_thread(), self))
+        return execute(self, statement, values)
 
-    monkeypatch.setattr(Connection, "run", slow)
-    long = asyncio.ensure_future(db.sessions.count())
-    async with asyncio.timeout(10):
-        assert await asyncio.gather(*(db.settings.all() for _ in range(5))) == [{}] * 5
-    assert not long.done()
-    release.set()
-    assert await long == 0
+    monkeypatch.setattr(Connection, "execute", noting)
+    return noted
+
+
+async def test_a_short_read_needs_no_thread(
+    db: Db, reading: list[tuple[threading.Thread, Connection]]
+) -> None:
+    """What takes microseconds is read on the loop's thread, whether by key or not."""
+    await db.sessions.create("mac", "tmux", "api", session_id="a")
+    reading.clear()
+    assert (await db.sessions.list())[0].session_id == "a"
+    assert [thread for thread, _ in reading] == [threading.current_thread()]
+
+
+async def test_a_long_read_holds_nobody_up(
+    db: Db, reading: list[tuple[threading.Thread, Connection]]
+) -> None:
+    """While one read takes long, the loop goes on, and other long ones have a thread."""
+    endless = asyncio.ensure_future(db._executor.read(counting_to(2**62)))
+    async with asyncio.timeout(20):
+        counted = await asyncio.gather(*(db._executor.read(LONG) for _ in range(3)))
+    assert [rows[0][0] for rows in counted] == [LENGTH] * 3
+    assert not endless.done()
+
+    def ended() -> bool:
+        for thread, connection in reading:
+            if thread is not threading.current_thread():
+                connection.driver.interrupt()
+        return endless.done()
+
+    await until(ended)
+    with pytest.raises(StoreUnavailableError, match="longer than allowed"):
+        await endless
+
+
+async def test_a_long_read_is_left_to_a_thread(
+    db: Db, sent: list[str], reading: list[tuple[threading.Thread, Connection]]
+) -> None:
+    """The first time it is broken off, of which nobody is told; then a thread does it at once."""
+    for _ in range(2):
+        assert (await db._executor.read(LONG))[0][0] == LENGTH
+    here = threading.current_thread()
+    assert [thread is here for thread, _ in reading] == [True, False, False]
+    assert words(sent) == ["WITH"] * 2
+
+
+async def test_a_long_read_is_tried_again(
+    db: Db,
+    monkeypatch: pytest.MonkeyPatch,
+    reading: list[tuple[threading.Thread, Connection]],
+) -> None:
+    """After so many runs by a thread it may have become short."""
+    monkeypatch.setattr(inline, "_AVOIDED", 2)
+    for _ in range(4):
+        await db._executor.read(LONG)
+    here = threading.current_thread()
+    assert [thread is here for thread, _ in reading] == [True, *[False] * 3, True, False]
 
 
 # --- cancellation and shutdown ------------------------------------------------------------------

@@ -86,6 +86,10 @@ class Connection:
     def run(self, statement: LaneStatement, values: Sequence[object]) -> LaneResult:
         """Run a statement."""
         self.note(statement.sql, values)
+        return self.execute(statement, values)
+
+    def execute(self, statement: LaneStatement, values: Sequence[object]) -> LaneResult:
+        """Run a statement without telling it."""
         cursor = self.driver.execute(statement.sql, values)
         if statement.returns_rows:
             return LaneResult(cursor.fetchall(), cursor.rowcount)

@@ -86,6 +86,8 @@ class Job(ABC):
         future: Where the answer goes.
     """
 
+    __slots__ = ("future",)
+
     needs_transaction = False
     """Whether it is several statements, so that a failure in its middle has to be undone."""
 
@@ -106,11 +108,13 @@ class Job(ABC):
 class Statement(Job):
     """One statement."""
 
+    __slots__ = ("_statement", "_values")
+
     def __init__(
         self, future: asyncio.Future[Any], statement: LaneStatement, values: Sequence[object]
     ) -> None:
         """Make the job."""
-        super().__init__(future)
+        self.future = future
         self._statement = statement
         self._values = values
 
@@ -119,8 +123,20 @@ class Statement(Job):
         return connection.run(self._statement, self._values)
 
 
+class Again(Statement):
+    """One statement that was sent before, without a result; that it is sent again is not told."""
+
+    __slots__ = ()
+
+    def perform(self, connection: Connection) -> LaneResult:
+        """Run the statement."""
+        return connection.execute(self._statement, self._values)
+
+
 class Unit(Job):
     """Several statements, with the code between them."""
+
+    __slots__ = ("_context", "_work")
 
     needs_transaction = True
 

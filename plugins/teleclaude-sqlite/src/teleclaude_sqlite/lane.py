@@ -1,7 +1,7 @@
 """The statement lane: statements run on sqlite3 directly.
 
 One thread writes (`writer`), a few read (`readers`), and what takes microseconds is read on the
-event loop's own thread, because going to another one takes longer than that.
+event loop's own thread (`inline`), because going to another one takes longer than that.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import asyncio
 import sqlite3
 from contextlib import asynccontextmanager
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from teleclaude.backends import ErrorKind, StatementLane
+from teleclaude.backends import StatementLane
 from teleclaude_sqlite.connections import Connection
-from teleclaude_sqlite.errors import classify_error
-from teleclaude_sqlite.jobs import Desk, Statement, Transaction, Unit
+from teleclaude_sqlite.inline import Inline
+from teleclaude_sqlite.jobs import Again, Desk, Statement, Transaction, Unit
 from teleclaude_sqlite.readers import Readers
 from teleclaude_sqlite.writer import Writer
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from teleclaude_sqlite.settings import SqliteSettings
 
 T = TypeVar("T")
-
-_IN_A_ROW: Final = 0.0005
-"""Seconds of reads on the loop's thread, of all tasks together, before others get a turn."""
 
 _MOST_WAITING: Final = 10_000
 """Changes that may wait in the writer's queue; who has more waits before it."""
@@ -49,10 +45,7 @@ class SqliteLane(StatementLane):
         """
         super().__init__()
         connect = partial(Connection, settings, self.note)
-        self._connect_inline = partial(connect, waits=False)
-        self._inline: Connection | None = None
-        self._inline_time = 0.0
-        self._yields = False
+        self._inline = Inline(partial(connect, waits=False))
         self._writing, self._reading = Desk(), Desk()
         self._writer = Writer(partial(connect, writes=True, waits=False), self._writing)
         self._readers = Readers(connect, self._reading)
@@ -72,14 +65,15 @@ class SqliteLane(StatementLane):
                 self._writer.submit(job)
                 result = await job.future
                 return result
-        if statement.by_key:
-            found = self._read_inline(statement, values)
+        kind: type[Statement] = Statement
+        if self._inline.suits(statement):
+            found = self._inline.read(statement, values)
             if found is not None:
-                if self._inline_time > _IN_A_ROW:
-                    self._yield_soon()
-                    await asyncio.sleep(0)
+                if self._inline.is_used_up:
+                    await self._inline.give_way()
                 return found
-        job = Statement(self._reading.ask(), statement, values)
+            kind = Again
+        job = kind(self._reading.ask(), statement, values)
         self._readers.submit(job)
         result = await job.future
         return result
@@ -116,34 +110,10 @@ class SqliteLane(StatementLane):
                 raise
             return transaction
 
-    def _yield_soon(self) -> None:
-        if not self._yields:
-            self._yields = True
-            asyncio.get_running_loop().call_soon(self._begin_turn)
-
-    def _begin_turn(self) -> None:
-        self._yields = False
-        self._inline_time = 0.0
-
-    def _read_inline(self, statement: LaneStatement, values: Sequence[object]) -> LaneResult | None:
-        start = perf_counter()
-        try:
-            if self._inline is None:
-                self._inline = self._connect_inline()
-            result = self._inline.run(statement, values)
-        except sqlite3.OperationalError as error:
-            if classify_error(error) is not ErrorKind.BUSY:
-                raise
-            return None  # another process recovers or removes the log: a reader's thread waits
-        self._inline_time += perf_counter() - start
-        return result
-
     async def close(self) -> None:
         """Do what was accepted, roll back what is open, and close all connections."""
         await _joined(self._readers.stop())
-        if self._inline is not None:
-            self._inline.close()
-            self._inline = None
+        self._inline.close()
         writer = self._writer.stop()  # the last one: it leaves no log behind
         await _joined([] if writer is None else [writer])
 
