@@ -1,6 +1,17 @@
 """The statements of an outbox; `outbox` says when they run.
 
 Parameters end in an underscore, so that none is mistaken for the new value of a column.
+
+What they cost must not depend on how much was delivered or waits, and statistics do not help there:
+they are gathered when hardly anything is pending, and a planner that expects nothing to be pending
+takes one way to it for as good as the other. It then looks for the rows of one queue among those of
+all queues, for each of them. So each statement leaves only one way:
+
+* All pending rows are found with `_pending` and the index that begins with `dead_at`.
+* Those of one queue are found with `_pending_in_queue`, which the other index cannot serve: it does
+  not say of `dead_at` what an index could be asked.
+* Nothing is joined. A scalar subquery with LIMIT is run for each row, in the order of the index and
+  only until there are enough rows; a join, or EXISTS, may be turned into one over all pending rows.
 """
 
 from __future__ import annotations
@@ -12,18 +23,19 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
+    false,
     func,
     not_,
     null,
     or_,
     select,
+    true,
     union_all,
     update,
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Delete, FromClause, Select, Table, Update
+    from sqlalchemy import ColumnElement, Delete, FromClause, ScalarSelect, Select, Table, Update
 
 PENDING: Final = "pending"
 DELIVERED: Final = "delivered"
@@ -44,22 +56,14 @@ def claimable(table: Table, in_order_of: str | None) -> Select[Any]:
     if in_order_of is None:
         ready = select(table.c.id).where(_ready(table))
         return _oldest(table, ready).with_for_update(skip_locked=True)
-    # Whoever has locked the head of a queue has the queue: nobody else may take what follows. What
-    # is not settled blocks what follows in every snapshot, so no isolation level is needed for it.
-    queue = table.c[in_order_of]
-    first = select(queue).where(_ready(table), _is_head(table, in_order_of))
-    heads = _oldest(table, first).with_for_update(skip_locked=True).cte("heads")
-    follower, waiting = table.alias("follower"), table.alias("waiting")
-    blocked = _exists_in_queue(
-        waiting, follower, in_order_of, waiting.c.id < follower.c.id, not_(_due(waiting))
-    )
-    ready = (
-        select(follower.c.id)
-        .join(heads, heads.c[in_order_of] == follower.c[in_order_of])
-        .where(_ready(follower), not_(blocked))
-    )
+    found = _oldest(table, select(table.c.id).where(_ready(table), _is_free(table, in_order_of)))
+    free, row = found.cte("free"), table.alias("claimed")
+    # All are found before the first is claimed: who has claimed the first of a queue in the
+    # meantime cannot lock it for the next one. To count them needs them all.
+    is_complete = select(func.count()).select_from(free).scalar_subquery() > 0
+    ids = select(row.c.id).where(is_complete, row.c.id.in_(select(free.c.id)), _still_ready(row))
     # Not passing over what is locked: that would hand out what is behind it.
-    return _oldest(follower, ready).with_for_update(of=follower)
+    return ids.order_by(row.c.id).with_for_update(of=row)
 
 
 def claim(table: Table, in_order_of: str | None) -> Update:
@@ -162,11 +166,15 @@ def stats(table: Table, in_order_of: str | None) -> Select[Any]:
 
 
 def prune(table: Table) -> Delete:
-    """Delete up to `limit_` rows that were delivered before `before_`."""
+    """Delete rows that were delivered before `before_`, up to `limit_` of those never given up."""
+    # Two ranges of the index, because it begins with the instant at which a row was given up. A row
+    # that was delivered after that has both.
     # Without a common table expression: some drivers count rows only for statements that begin with
     # the word for what they do.
-    old = _oldest(table, select(table.c.id).where(table.c.delivered_at < bindparam("before_")))
-    return delete(table).where(table.c.id.in_(old))
+    old = table.c.delivered_at < bindparam("before_")
+    given_up = (table.c.dead_at.is_(None), table.c.dead_at.is_not(None))
+    ranges = [_oldest(table, select(table.c.id).where(which, old)).subquery() for which in given_up]
+    return delete(table).where(table.c.id.in_(union_all(*(select(part.c.id) for part in ranges))))
 
 
 def _pending(rows: FromClause) -> ColumnElement[bool]:
@@ -188,26 +196,60 @@ def _ready(rows: FromClause) -> ColumnElement[bool]:
     return and_(_pending(rows), _due(rows))
 
 
-def _is_head(table: Table, in_order_of: str) -> ColumnElement[bool]:
-    # A scalar subquery, because as NOT EXISTS some planners compare all rows of a queue with all.
-    first, other = table.alias("first"), table.alias("other")
-    in_queue = select(first.c.id).where(
-        _pending(first), first.c[in_order_of] == table.c[in_order_of]
+def _pending_in_queue(rows: FromClause, queue: str, of: FromClause) -> ColumnElement[bool]:
+    """Say which rows are pending in the queue of a row, so that only one index serves it."""
+    return and_(
+        rows.c[queue] == of.c[queue], rows.c.delivered_at.is_(None), _is_unset(rows.c.dead_at)
     )
-    is_first = table.c.id == _in_order(first, in_queue).limit(1).scalar_subquery()
+
+
+def _still_ready(row: FromClause) -> ColumnElement[bool]:
+    """Say whether a row that is known by its id is ready, so that it is found by that alone."""
+    return and_(_is_unset(row.c.delivered_at), _is_unset(row.c.dead_at), _due(row))
+
+
+def _is_unset(instant: ColumnElement[Any]) -> ColumnElement[bool]:
+    # What IS NULL says, but planners do not see that an index has the answer.
+    return case((instant.is_not(None), false()), else_=true())
+
+
+def _is_free(table: Table, queue: str) -> ColumnElement[bool]:
+    """Lock the first row of the queue of a row, if the row may be handed out; say whether it is."""
+    # Whoever has locked the first row of a queue has the queue: nobody else may take what follows.
+    # What is not settled blocks what follows in every snapshot, so no isolation level is needed.
+    other, first = table.alias("other"), table.alias("first")
+    first_id = select(other.c.id).where(_pending_in_queue(other, queue, table))
+    lock = select(first.c.id).where(
+        first.c.id == _first(other, first_id, table),
+        _still_ready(first),
+        not_(_is_blocked(table, queue, first)),
+    )
+    locked = lock.with_for_update(of=first, skip_locked=True)
+    return locked.correlate(table).scalar_subquery().is_not(None)
+
+
+def _is_blocked(table: Table, queue: str, of: FromClause) -> ColumnElement[bool]:
+    """Say whether a row must wait for one in the same queue, which is also the queue of `of`."""
     # A later row can be claimed where the first was settled and has come back, or was committed
     # after it; whoever has any of the queue has all of it.
-    is_taken = _exists_in_queue(other, table, in_order_of, _claimed(other))
-    return and_(is_first, not_(is_taken))
+    other = table.alias("in_the_way")
+    in_the_way = or_(other.c.claim_token.is_not(None), other.c.id < table.c.id)
+    blocking = select(other.c.id).where(
+        _pending_in_queue(other, queue, of), not_(_due(other)), in_the_way
+    )
+    return _first(other, blocking, table, of).is_not(None)
+
+
+def _first(rows: FromClause, ids: Select[Any], *correlated: FromClause) -> ScalarSelect[Any]:
+    # In the order of the whole index, as in `_in_order`, of a queue's rows.
+    in_order = ids.order_by(rows.c.delivered_at, rows.c.dead_at, rows.c.id)
+    return in_order.limit(1).correlate(*correlated).scalar_subquery()
 
 
 def _could_be_claimed(table: Table, in_order_of: str | None) -> ColumnElement[bool]:
     if in_order_of is None:
         return _ready(table)
-    other = table.alias("other")
-    in_the_way = or_(other.c.claim_token.is_not(None), other.c.id < table.c.id)
-    is_blocked = _exists_in_queue(other, table, in_order_of, not_(_due(other)), in_the_way)
-    return and_(_ready(table), not_(is_blocked))
+    return and_(_ready(table), not_(_is_blocked(table, in_order_of, table)))
 
 
 def _oldest(table: FromClause, rows: Select[Any]) -> Select[Any]:
@@ -217,13 +259,7 @@ def _oldest(table: FromClause, rows: Select[Any]) -> Select[Any]:
 def _in_order(table: FromClause, rows: Select[Any]) -> Select[Any]:
     # By the whole index: both instants are null in pending rows, but not every planner knows that
     # an index whose first columns are null in all rows gives the order of the next one.
-    return rows.order_by(table.c.delivered_at, table.c.dead_at, table.c.id)
-
-
-def _exists_in_queue(
-    other: FromClause, row: FromClause, queue: str, *conditions: ColumnElement[bool]
-) -> ColumnElement[bool]:
-    return exists().where(_pending(other), other.c[queue] == row.c[queue], *conditions)
+    return rows.order_by(table.c.dead_at, table.c.delivered_at, table.c.id)
 
 
 def _claim_where(table: Table, condition: ColumnElement[bool]) -> Update:
@@ -266,9 +302,9 @@ def _held_behind(table: Table, in_order_of: str) -> Select[Any]:
     is_retried = first.c.attempt_count + 1 < bindparam("attempts_")
     return (
         select(behind.c.id)
-        .join(first, first.c[in_order_of] == behind.c[in_order_of])
+        .join(first, _pending_in_queue(behind, in_order_of, first))
         .where(_still_claimed(first), is_retried)
-        .where(_pending(behind), behind.c.claim_token == bindparam("token_"))
+        .where(behind.c.claim_token == bindparam("token_"))
         .where(behind.c.id > first.c.id)
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import DropIndex
 
 from large_tables import HOUR, MINUTE, ROWS, WRITTEN, fill
-from query_plans import read_whole, sent_by
+from query_plans import indexes, read_whole, sent_by
 from teleclaude.config import load_config
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from query_plans import Sent
     from store_fixtures import Configure
     from teleclaude.store import Stores
-    from teleclaude.testing.fixtures import OpenDb
+    from teleclaude.testing.fixtures import Execute, OpenDb
 
     Query = Callable[[Stores, Scene], Awaitable[object]]
 
@@ -165,12 +165,12 @@ async def test_no_table_is_read_whole(large_db: Db, large: Section) -> None:
 
 NEEDED: dict[tuple[str, str], str] = {
     ("memory_summaries", "project, created_at_epoch"): "memory.recent_summaries, large project",
-    ("notification_outbox", "delivered_at, dead_at, id"): "notification_outbox.claim",
+    ("notification_outbox", "dead_at, delivered_at, id"): "notification_outbox.claim",
     ("session_listeners", "registered_at"): "listeners.stale_targets, some",
     ("sessions", "closed_at, lifecycle_status, last_activity"): "sessions.list",
     ("voice_assignments", "assigned_at"): "voices.delete_older_than, some",
     ("webhook_contracts", "active"): "webhook_contracts.list",
-    ("webhook_outbox", "delivered_at, dead_at, id"): "webhook_outbox.claim",
+    ("webhook_outbox", "dead_at, delivered_at, id"): "webhook_outbox.claim",
 }
 """Indexes without which every engine would read a whole table, and what for."""
 
@@ -216,7 +216,43 @@ async def test_a_search_by_patterns_is_noticed(large_db: Db, large: Section) -> 
     assert found == {"memory_observations"}
 
 
-# --- without statistics -------------------------------------------------------------------------
+# --- without statistics, or with old ones -------------------------------------------------------
+
+
+async def test_one_session_is_found_without_reading_what_others_wait_for(
+    db: Db, execute: Execute, database_settings: Section
+) -> None:
+    """Pending events of a session are looked up as such, though statistics tell of none at all."""
+    table = metadata.tables["hook_outbox"]
+    event = {"created_at": START, "next_attempt_at": START, "event_type": "stop", "payload": {}}
+    rows = [
+        {**event, "session_id": f"{number}", "delivered_at": START + number * MINUTE}
+        for number in range(5000)
+    ]
+    await db._executor.write_many(insert(table), rows)
+    execute("ANALYZE")
+    await db.hook_outbox.enqueue("1", "stop", {})
+    [claimed] = await db.hook_outbox.claim(1, LEASE)
+    [pending] = [index for index in table.indexes if "session_id" not in index.columns]
+    for operation, times in {
+        db.hook_outbox.claim(10, LEASE): 1,
+        db.hook_outbox.peek(10): 1,
+        db.hook_outbox.failed(claimed, "error", START): 0,
+    }.items():
+        sent = await sent_by(db, operation)
+        async with db._engine.connect() as connection:
+            used = await indexes(connection, str(database_settings["engine"]), sent)
+        assert used[pending.name] == times, sent
+        assert used, sent
+
+
+async def test_a_claim_takes_all_it_may_though_it_was_planned_for_nothing(db: Db) -> None:
+    """A plan that was made when nothing was pending finds several events of one session."""
+    for _ in range(10):  # more than an engine needs to keep a plan
+        assert await db.hook_outbox.claim(10, LEASE) == []
+    for _ in range(20):
+        await db.hook_outbox.enqueue("1", "stop", {})
+    assert len(await db.hook_outbox.claim(10, LEASE)) == 10
 
 
 @pytest.mark.parametrize("sessions", [1, 300])

@@ -13,9 +13,18 @@ EXPLAIN: Final = "EXPLAIN (FORMAT JSON) "
 
 def read_whole(rows: Iterable[tuple[object, ...]]) -> set[str]:
     """Give the tables that are read from end to end, directly or by a whole index."""
+    return {str(_read(node)) for node in _plan(rows) if _is_whole(node)}
+
+
+def indexes(rows: Iterable[tuple[object, ...]]) -> list[str]:
+    """Give the indexes that are used, each as often as it is."""
+    return [str(node["Index Name"]) for node in _plan(rows) if "Index Name" in node]
+
+
+def _plan(rows: Iterable[tuple[object, ...]]) -> Iterator[dict[str, Any]]:
     [[document]] = rows
     [plan] = document if isinstance(document, list) else json.loads(str(document))
-    return {str(_read(node)) for node in _nodes(plan["Plan"]) if _is_whole(node)}
+    return _nodes(plan["Plan"])
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

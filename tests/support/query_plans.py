@@ -1,12 +1,14 @@
 """How engines run the statements of the store: what they read from end to end.
 
 A module for each engine reads its EXPLAIN: it has the text that goes before a statement, `EXPLAIN`,
-and `read_whole`, which finds the tables in the rows that come back.
+and `read_whole` and `indexes`, which find the tables and indexes in the rows that come back.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import event
@@ -69,9 +71,24 @@ async def read_whole(
         engine: Whose explanation it is.
         statements: What the store sends.
     """
-    reader = import_module(_READERS[engine])
-    found: set[str] = set()
+    plans = await _explain(connection, engine, statements)
+    return set().union(*map(import_module(_READERS[engine]).read_whole, plans))
+
+
+async def indexes(
+    connection: AsyncConnection, engine: str, statements: Iterable[Sent]
+) -> Counter[str]:
+    """Count how often statements use an index; see `read_whole`."""
+    plans = await _explain(connection, engine, statements)
+    return Counter(chain.from_iterable(map(import_module(_READERS[engine]).indexes, plans)))
+
+
+async def _explain(
+    connection: AsyncConnection, engine: str, statements: Iterable[Sent]
+) -> list[list[tuple[object, ...]]]:
+    explain = import_module(_READERS[engine]).EXPLAIN
+    found = []
     for sql, parameters in statements:
-        rows = await connection.exec_driver_sql(reader.EXPLAIN + sql, parameters)
-        found |= reader.read_whole([tuple(row) for row in rows])
+        rows = await connection.exec_driver_sql(explain + sql, parameters)
+        found.append([tuple(row) for row in rows])
     return found

@@ -16,6 +16,7 @@ _SCAN: Final = re.compile(
 """A virtual table says after the colon what it looks for in its index; if nothing, it is read."""
 
 _BUILT: Final = re.compile(r"(?:MATERIALIZE|CO-ROUTINE) (\S+)")
+_INDEX: Final = re.compile(r" USING (?:COVERING )?INDEX (\S+)")
 _NO_TABLE: Final = {"CONSTANT"}
 """What is scanned where a SELECT has no FROM."""
 
@@ -28,3 +29,8 @@ def read_whole(rows: Iterable[tuple[object, ...]]) -> set[str]:
     lines = [str(row[-1]) for row in rows]
     scanned = {match[1] or match[2] for line in lines if (match := _SCAN.match(line))}
     return scanned - {match[1] for line in lines if (match := _BUILT.match(line))} - _NO_TABLE
+
+
+def indexes(rows: Iterable[tuple[object, ...]]) -> list[str]:
+    """Give the indexes that are used, each as often as it is."""
+    return [match[1] for row in rows if (match := _INDEX.search(str(row[-1])))]

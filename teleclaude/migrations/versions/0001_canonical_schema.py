@@ -41,9 +41,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hook_outbox")),
     )
     op.create_index(
-        op.f("ix_hook_outbox_delivered_at_dead_at_id"),
+        op.f("ix_hook_outbox_dead_at_delivered_at_id"),
         "hook_outbox",
-        ["delivered_at", "dead_at", "id"],
+        ["dead_at", "delivered_at", "id"],
     )
     op.create_index(
         op.f("ix_hook_outbox_session_id_delivered_at_dead_at_id"),
@@ -140,9 +140,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notification_outbox")),
     )
     op.create_index(
-        op.f("ix_notification_outbox_delivered_at_dead_at_id"),
+        op.f("ix_notification_outbox_dead_at_delivered_at_id"),
         "notification_outbox",
-        ["delivered_at", "dead_at", "id"],
+        ["dead_at", "delivered_at", "id"],
     )
     op.create_table(
         "quarantine",
@@ -272,9 +272,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_outbox")),
     )
     op.create_index(
-        op.f("ix_webhook_outbox_delivered_at_dead_at_id"),
+        op.f("ix_webhook_outbox_dead_at_delivered_at_id"),
         "webhook_outbox",
-        ["delivered_at", "dead_at", "id"],
+        ["dead_at", "delivered_at", "id"],
     )
     op.create_table(
         "pending_message_deletions",

@@ -21,8 +21,11 @@ from teleclaude.store.models.base import (
 )
 from teleclaude.store.values import Document
 
-_PENDING_IN_ORDER = ("delivered_at", "dead_at", "id")
-"""An index on these gives the pending rows oldest first: in them, both instants are null."""
+_PENDING_IN_ORDER = ("dead_at", "delivered_at", "id")
+"""An index on these gives the pending rows oldest first: in them, both instants are null.
+
+`outbox_statements` says why `dead_at` comes first, and why it does not where a queue is looked for.
+"""
 
 
 class OutboxRow(Model):
@@ -51,7 +54,7 @@ class HookOutboxRow(OutboxRow, table=True):
     __tablename__ = "hook_outbox"
     __table_args__ = (
         Index(None, *_PENDING_IN_ORDER),
-        Index(None, "session_id", *_PENDING_IN_ORDER),
+        Index(None, "session_id", "delivered_at", "dead_at", "id"),
     )
 
     next_attempt_at: datetime = instant()

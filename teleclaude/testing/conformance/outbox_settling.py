@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from teleclaude.errors import InvalidValueError
+from teleclaude.store.models import metadata
 from teleclaude.store.outbox import MAX_ATTEMPTS
 from teleclaude.store.records import OutboxStats
 from teleclaude.testing.outboxes import LEASE, ids
@@ -476,6 +478,19 @@ async def test_prune_deletes_only_what_was_delivered_long_ago(
         1, 1, 1, 1, MINUTE + timedelta(microseconds=1)
     )
     assert await outbox.of(stores).prune(MINUTE) == 0
+
+
+async def test_prune_deletes_what_was_delivered_after_it_was_given_up(
+    db: Db, outbox: AnyOutbox, clock: MutableClock, execute: Execute
+) -> None:
+    """A row that somebody delivered by hand though it was dead is pruned like any other."""
+    await outbox.fill(db, 2)
+    await kill(outbox.of(db), clock)
+    await outbox.of(db).delivered(await claim_one(outbox.of(db)))
+    table = metadata.tables[outbox.name]
+    execute(update(table).where(table.c.dead_at.is_not(None)).values(delivered_at=clock.now))
+    clock.advance()
+    assert await outbox.of(db).prune(timedelta()) == 2
 
 
 async def test_prune_works_in_batches(
