@@ -60,11 +60,15 @@ def by_column(table: Table, rows: Sequence[Sequence[object]]) -> list[tuple[obje
             )
             raise InvalidValueError(message)
     columns: list[tuple[object, ...]] = list(zip(*rows, strict=True))
+    _check_nulls(table, columns)
+    return columns
+
+
+def _check_nulls(table: Table, columns: Sequence[Sequence[object]]) -> None:
     for column, values in zip(table.columns, columns, strict=True):
         if not column.nullable and None in values:
             message = f"The value for {column} must not be null."
             raise InvalidValueError(message)
-    return columns
 
 
 def bound(
@@ -83,11 +87,31 @@ def bound(
     Raises:
         InvalidValueError: A value cannot be stored.
     """
-    columns = [
+    return bound_columns(table, dialect, by_column(table, rows))
+
+
+def bound_columns(
+    table: Table, dialect: Dialect, columns: Sequence[Sequence[object]]
+) -> list[tuple[object, ...]]:
+    """Do what `bound` does for rows that are given by column.
+
+    Args:
+        table: The table.
+        dialect: The dialect of the engine.
+        columns: For every column of the table in its order the values of at least one row.
+
+    Returns:
+        The rows, as the types of the columns bind them.
+
+    Raises:
+        InvalidValueError: A value cannot be stored.
+    """
+    _check_nulls(table, columns)
+    bound = [
         _bound(column, dialect, values)
-        for column, values in zip(table.columns, by_column(table, rows), strict=True)
+        for column, values in zip(table.columns, columns, strict=True)
     ]
-    return list(zip(*columns, strict=True))
+    return list(zip(*bound, strict=True))
 
 
 @runtime_checkable

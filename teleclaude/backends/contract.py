@@ -87,10 +87,13 @@ class Capabilities:
             process queue in memory instead of colliding in the database.
         in_process: The engine runs inside this process: there is no server, and no connection that
             could break.
+        parses_documents: A document column takes any JSON text, refuses what is none, and gives
+            back the same document, whatever the text looked like. So a copy need not rewrite it.
     """
 
     single_writer: bool = False
     in_process: bool = False
+    parses_documents: bool = False
 
 
 class LockHolder(NamedTuple):

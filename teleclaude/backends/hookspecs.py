@@ -338,7 +338,8 @@ def teleclaude_bulk_load(
 
     The values are checked, and are what the driver takes: what the bind processors of the column
     types made of them, so text of fixed width where an instant is stored as text, and JSON text for
-    a document. Surrogate keys are given, never counted up. A type's `bind_expression` is not
+    a document: in the store's own form, or in any where the engine declares that it parses
+    documents. Surrogate keys are given, never counted up. A type's `bind_expression` is not
     applied.
 
     Args:

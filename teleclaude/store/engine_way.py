@@ -135,6 +135,10 @@ class EngineTransaction:
         """Load many rows into a table, and say how many there were."""
         return await self._backend.bulk_load(self._open, table, rows)
 
+    async def load_bound(self, table: Table, rows: Sequence[Sequence[object]]) -> bool:
+        """Load rows that are bound already; see `Backend.load_bound`."""
+        return await self._backend.load_bound(self._open, table, rows)
+
     async def commit(self) -> None:
         """Commit.
 

@@ -457,6 +457,11 @@ class LoadingExecutor(TransactionExecutor):
         async with self._statement(forgiven=()):
             return await self._loading.load(table, rows)
 
+    async def load_bound(self, table: Table, rows: Sequence[Sequence[object]]) -> bool:
+        """Load rows that are bound already; see `Backend.load_bound`."""
+        async with self._statement(forgiven=()):
+            return await self._loading.load_bound(table, rows)
+
 
 def _raise_explained(error: CommitError, backend: Backend, location: str) -> NoReturn:
     """Say what is known after a COMMIT failed: that it was undone, or that nobody knows."""

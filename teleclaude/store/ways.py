@@ -78,6 +78,10 @@ class LoadingTransaction(Transaction, Protocol):
         """Load many rows into a table, and say how many there were."""
         ...
 
+    async def load_bound(self, table: Table, rows: Sequence[Sequence[object]]) -> bool:
+        """Load rows that are bound already; see `Backend.load_bound`."""
+        ...
+
 
 class Way(Statements, Protocol):
     """A way to the database; its statements run by themselves."""

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select
 
+from teleclaude.backends import bulk
 from teleclaude.errors import ConflictError, InvalidValueError, StoreError, StoreUnavailableError
 from teleclaude.store.models import metadata
+from teleclaude.store.stored_documents import DumpedDocuments
+from teleclaude.store.values import dump_document
 from teleclaude.testing.changed_backends import without
 from teleclaude.testing.declared import needs
 from teleclaude.testing.fixtures import async_fixture
@@ -226,6 +229,50 @@ async def test_refused_numbers_of_rows(loading: Db, column: str, value: object) 
     row = dict(zip(table.columns.keys(), next(plain_rows(table, 1)), strict=True))
     with pytest.raises(InvalidValueError, match=f"webhook_outbox.{column} .*64 bits"):
         await load(loading, table, [tuple((row | {column: value}).values())])
+
+
+def with_payload(text: str) -> tuple[Any, ...]:
+    """The row of an event whose payload is this text, as a copy gives it to a parsing engine."""
+    names = EVENTS.columns.keys()
+    row = dict(zip(names, next(plain_rows(EVENTS, 1)), strict=True))
+    return tuple((row | {"payload": text}).values())
+
+
+async def load_bound(loading: Db, row: tuple[Any, ...]) -> bool:
+    """Load one row whose values a driver takes."""
+    columns: list[Any] = [[value] for value in row]
+    place = EVENTS.columns.keys().index("payload")
+    columns[place] = DumpedDocuments(columns[place])
+    bound = bulk.bound_columns(EVENTS, loading._engine.dialect, columns)
+    async with loading._executor.loading() as tx:
+        return await tx.load_bound(EVENTS, bound)
+
+
+PARSED: dict[str, tuple[str, Any]] = {
+    "spaces": (' { "b" : [ 1 ] ,\n"a" : null } ', {"b": [1], "a": None}),
+    "a key twice": ('{"a":1,"a":2}', {"a": 2}),
+    "escapes": (r'{"a":"\/\u001b\\u0000\u00e9"}', {"a": "/\x1b\\u0000\u00e9"}),
+    "decimals": ('{"a":[0.1,-1.50,1.0]}', {"a": [0.1, -1.5, 1.0]}),
+    "list": ("[[],{}]", [[], {}]),
+}
+
+
+@needs("parsed documents")
+@pytest.mark.parametrize(("text", "document"), PARSED.values(), ids=PARSED)
+async def test_documents_are_parsed(db: Db, text: str, document: Any) -> None:
+    """Text that no store wrote is the document that it means."""
+    assert await load_bound(db, with_payload(text))
+    (row,) = await db._executor.read(select(EVENTS.c.payload))
+    assert dump_document(row[0], "payload") == dump_document(document, "payload")
+
+
+@needs("parsed documents")
+@pytest.mark.parametrize("text", ["", '{"a":', '{"a":1,}', '{"a":NaN}', "{}{}", '{"a":"\x01"}'])
+async def test_text_that_is_no_document_is_refused(db: Db, text: str) -> None:
+    """The engine itself refuses what is no JSON, whoever else has looked at it."""
+    with pytest.raises(StoreError):
+        await load_bound(db, with_payload(text))
+    assert await count(db, EVENTS) == 0
 
 
 @needs("connections")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.dialects.postgresql import insert
 
-from teleclaude.backends import QuickWrite, hookimpl, upsert_on_conflict
+from teleclaude.backends import Capabilities, QuickWrite, hookimpl, upsert_on_conflict
 from teleclaude_postgres.columns import COLUMN_TYPES
 from teleclaude_postgres.copying import id_counter, snapshot
 from teleclaude_postgres.migrations import migration_context
@@ -47,6 +47,12 @@ TELECLAUDE_CONTRACT: Final = 1
 def teleclaude_settings() -> type[PostgresSettings]:
     """Give the settings class; see `teleclaude_postgres.settings`."""
     return PostgresSettings
+
+
+@hookimpl
+def teleclaude_capabilities() -> Capabilities:
+    """Declare that `jsonb` is parsed."""
+    return Capabilities(parses_documents=True)
 
 
 @hookimpl
