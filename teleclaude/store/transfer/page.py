@@ -1,0 +1,189 @@
+"""Some rows of a table, from the form the source's driver gives to the one the target's takes.
+
+Everything is done for a whole column at a time, and only what is asked for.
+"""
+
+from __future__ import annotations
+
+import marshal
+from functools import cached_property
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from teleclaude.backends import bulk
+from teleclaude.store.stored_documents import canonical, parsed, passable
+from teleclaude.store.transfer.content import forms_of, make_derived
+from teleclaude.store.types import JsonDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Dialect, Table
+
+    from teleclaude.store.transfer.content import Columns, Row
+
+_NUMBER: Final = 8
+"""Bytes that are counted for a value whose size hardly varies."""
+
+
+class Values(Protocol):
+    """Where the rows of a page come from."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        ...
+
+    def read(self) -> Columns:
+        """Give the values of each column, with documents that are dumped."""
+        ...
+
+    def read_to_bind(self) -> Columns:
+        """Give them with documents as they may be given to an engine that parses them."""
+        ...
+
+
+class Page:
+    """Some rows that follow each other.
+
+    Attributes:
+        table: Their table.
+        key: The primary key of the last one.
+        bound: The rows ready for the driver of a target, once `bind` was called.
+    """
+
+    def __init__(self, table: Table, key: tuple[object, ...], values: Values) -> None:
+        """Take rows.
+
+        Args:
+            table: Their table.
+            key: The primary key of the last one.
+            values: Their values.
+        """
+        self.table = table
+        self.key = key
+        self.bound: Sequence[Row] | None = None
+        self._values = values
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self._values)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The values of each column, as the store takes them; documents are dumped."""
+        return self._values.read()
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """The rows, as the store takes them; documents are dumped."""
+        return list(zip(*self.columns, strict=True))
+
+    @property
+    def forms(self) -> Sequence[bytes]:
+        """The canonical form of each row."""
+        return forms_of(self.table, self.columns)
+
+    def bind(self, dialect: Dialect, *, parses_documents: bool) -> None:
+        """Make the rows ready for a driver.
+
+        Args:
+            dialect: The dialect of the target.
+            parses_documents: Whether its engine does.
+
+        Raises:
+            StoreError: A value is not what its column should hold, or cannot be stored.
+        """
+        columns = self._values.read_to_bind() if parses_documents else self.columns
+        self.bound = bulk.bound_columns(self.table, dialect, columns)
+
+
+class DumpedValues:
+    """Values as the store takes them, with documents that are dumped."""
+
+    def __init__(self, columns: Columns) -> None:
+        """Take the values of each column of a table, for at least one row."""
+        self._columns = columns
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self._columns[0])
+
+    def read(self) -> Columns:
+        """Give the values."""
+        return self._columns
+
+    read_to_bind = read
+
+
+class StoredValues:
+    """Values as a driver gave them."""
+
+    def __init__(
+        self, table: Table, dialect: Dialect, rows: Sequence[Row], *, derive: bool
+    ) -> None:
+        """Take rows.
+
+        Args:
+            table: Their table.
+            dialect: The dialect of the engine.
+            rows: At least one row, selected with `stored_columns`.
+            derive: Whether columns that are made from others are made anew.
+        """
+        self._table = table
+        self._dialect = dialect
+        self._derive = derive
+        self._stored: Columns = list(zip(*rows, strict=True))
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self._stored[0])
+
+    @property
+    def size(self) -> int:
+        """About how many bytes they have."""
+        return sum(map(_size, self._stored))
+
+    def last_key(self) -> tuple[object, ...]:
+        """Give the primary key of the last row."""
+        kinds, names = self._kinds(), self._table.columns.keys()
+        places = [names.index(column.key) for column in self._table.primary_key.columns]
+        return tuple(
+            kinds[place].load_many(self._dialect, self._stored[place][-1:])[0] for place in places
+        )
+
+    def read(self) -> Columns:
+        """Give the values, with documents that are dumped."""
+        return self._read(canonical)
+
+    def read_to_bind(self) -> Columns:
+        """Give the values, with documents that are written anew only where that is necessary."""
+        return self._read(passable)
+
+    def _read(self, documents: Callable[[Sequence[object], str], Sequence[object]]) -> Columns:
+        columns = [
+            documents(values, kind.where)
+            if isinstance(kind, JsonDocument)
+            else kind.load_many(self._dialect, values)
+            for kind, values in zip(self._kinds(), self._stored, strict=True)
+        ]
+        if self._derive:
+            make_derived(self._table, columns, self._whole)
+        return columns
+
+    def _whole(self, columns: Columns) -> Columns:
+        """Put documents in the place of their text."""
+        return [
+            parsed(stored, kind.where) if isinstance(kind, JsonDocument) else values
+            for kind, stored, values in zip(self._kinds(), self._stored, columns, strict=True)
+        ]
+
+    def _kinds(self) -> list[Any]:
+        # The logical types, as they are for this engine.
+        return [column.type.dialect_impl(self._dialect) for column in self._table.columns]
+
+
+def _size(values: Sequence[Any]) -> int:
+    kinds = set(map(type, values)) - {NoneType}
+    if kinds == {str}:
+        return sum(map(len, filter(None, values)))
+    return len(marshal.dumps(list(values))) if kinds & {dict, list} else _NUMBER * len(values)
