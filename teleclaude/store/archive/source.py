@@ -167,7 +167,7 @@ class ArchivePages:
         while texts := self._reader.rows(most):
             await asyncio.sleep(0)
             if rows := self._later(lines.decoded(self._table, texts)):
-                return self._page(rows)
+                return await self._page(rows)
         if self._reader.end_table(self._table) != self._contents.checked[self._table.name]:
             raise damaged(self._contents.file, "it is another one")
         return None
@@ -180,14 +180,14 @@ class ArchivePages:
             self._after = None
         return later
 
-    def _page(self, rows: Sequence[Row]) -> Page:
+    async def _page(self, rows: Sequence[Row]) -> Page:
         columns: list[Sequence[object]] = list(zip(*rows, strict=True))
         make_derived(self._table, columns, lambda whole: whole)
         for place, column in enumerate(self._table.columns):
             if isinstance(column.type, JsonDocument):
                 columns[place] = canonical(columns[place], column.type.where)
         page = Page(self._table, key_of(self._table, rows[-1]), DumpedValues(columns))
-        self._prepare(page)
+        await self._prepare(page)
         return page
 
 

@@ -1,10 +1,12 @@
 """Some rows of a table, from the form the source's driver gives to the one the target's takes.
 
-Everything is done for a whole column at a time, and only what is asked for.
+Everything is done for a whole column at a time, and only what is asked for. What takes long is done
+in parts, between which others have their turn.
 """
 
 from __future__ import annotations
 
+import asyncio
 import marshal
 from functools import cached_property
 from types import NoneType
@@ -16,11 +18,15 @@ from teleclaude.store.transfer.content import forms_of, make_derived
 from teleclaude.store.types import JsonDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Dialect, Table
 
     from teleclaude.store.transfer.content import Columns, Row
+
+_PART: Final = 500
+"""Rows that are bound at a stretch: some milliseconds, in which nothing is sent to a server that
+loads. What is on the way to it lasts about as long."""
 
 _NUMBER: Final = 8
 """Bytes that are counted for a value whose size hardly varies."""
@@ -31,6 +37,10 @@ class Values(Protocol):
 
     def __len__(self) -> int:
         """Count the rows."""
+        ...
+
+    def parts(self, rows: int) -> Iterator[Values]:
+        """Give them in parts of at most so many rows."""
         ...
 
     def read(self) -> Columns:
@@ -83,7 +93,7 @@ class Page:
         """The canonical form of each row."""
         return forms_of(self.table, self.columns)
 
-    def bind(self, dialect: Dialect, *, parses_documents: bool) -> None:
+    async def bind(self, dialect: Dialect, *, parses_documents: bool) -> None:
         """Make the rows ready for a driver.
 
         Args:
@@ -93,8 +103,12 @@ class Page:
         Raises:
             StoreError: A value is not what its column should hold, or cannot be stored.
         """
-        columns = self._values.read_to_bind() if parses_documents else self.columns
-        self.bound = bulk.bound_columns(self.table, dialect, columns)
+        bound: list[Row] = []
+        for part in self._values.parts(_PART):
+            columns = part.read_to_bind() if parses_documents else part.read()
+            bound += bulk.bound_columns(self.table, dialect, columns)
+            await asyncio.sleep(0)
+        self.bound = bound
 
 
 class DumpedValues:
@@ -108,6 +122,10 @@ class DumpedValues:
         """Count the rows."""
         return len(self._columns[0])
 
+    def parts(self, rows: int) -> Iterator[DumpedValues]:
+        """Give them in parts of at most so many rows."""
+        return map(DumpedValues, _parts(self._columns, rows))
+
     def read(self) -> Columns:
         """Give the values."""
         return self._columns
@@ -118,25 +136,29 @@ class DumpedValues:
 class StoredValues:
     """Values as a driver gave them."""
 
-    def __init__(
-        self, table: Table, dialect: Dialect, rows: Sequence[Row], *, derive: bool
-    ) -> None:
-        """Take rows.
+    def __init__(self, table: Table, dialect: Dialect, columns: Columns, *, derive: bool) -> None:
+        """Take values.
 
         Args:
             table: Their table.
             dialect: The dialect of the engine.
-            rows: At least one row, selected with `stored_columns`.
+            columns: The values of each column, for at least one row, selected with
+                `stored_columns`.
             derive: Whether columns that are made from others are made anew.
         """
         self._table = table
         self._dialect = dialect
         self._derive = derive
-        self._stored: Columns = list(zip(*rows, strict=True))
+        self._stored = columns
 
     def __len__(self) -> int:
         """Count the rows."""
         return len(self._stored[0])
+
+    def parts(self, rows: int) -> Iterator[StoredValues]:
+        """Give them in parts of at most so many rows."""
+        for part in _parts(self._stored, rows):
+            yield StoredValues(self._table, self._dialect, part, derive=self._derive)
 
     @property
     def size(self) -> int:
@@ -180,6 +202,11 @@ class StoredValues:
     def _kinds(self) -> list[Any]:
         # The logical types, as they are for this engine.
         return [column.type.dialect_impl(self._dialect) for column in self._table.columns]
+
+
+def _parts(columns: Columns, rows: int) -> Iterator[Columns]:
+    for start in range(0, len(columns[0]), rows):
+        yield [values[start : start + rows] for values in columns]
 
 
 def _size(values: Sequence[Any]) -> int:

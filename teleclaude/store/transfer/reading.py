@@ -6,7 +6,7 @@ no more than a page in memory. How many rows a page has depends on how large row
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from teleclaude.backends import Backend
     from teleclaude.store.transfer.content import Row
 
-Prepare: TypeAlias = Callable[[Page], None]
+Prepare: TypeAlias = Callable[[Page], Awaitable[None]]
 """What is to be done with each page first."""
 
 MOST_ROWS: Final = 10_000
@@ -42,7 +42,7 @@ _SIZE: Final = 4_000_000
 """Bytes that a page should have at most, as far as the rows before it can tell."""
 
 
-def read_values(page: Page) -> None:
+async def read_values(page: Page) -> None:
     """Read all values of a page, so that one that cannot be read is noticed."""
     _ = page.columns
 
@@ -148,9 +148,10 @@ class Pages:
         if not rows:
             return None
         dialect = self._reader.connection.dialect
-        values = StoredValues(self._table, dialect, rows, derive=self._derive)
+        columns = list(zip(*rows, strict=True))
+        values = StoredValues(self._table, dialect, columns, derive=self._derive)
         page = Page(self._table, values.last_key(), values)
-        self._prepare(page)
+        await self._prepare(page)
         self._after = page.key
         self._adapt(len(page), values.size)
         return page

@@ -187,12 +187,12 @@ class CopyRun:
                 raise refused from error
             checked += len(page)
 
-    def _prepare_page(self, page: Page) -> None:
+    async def _prepare_page(self, page: Page) -> None:
         backend, dialect = self._target.backend, self._target.dialect
         if backend.loads_itself:
-            page.bind(dialect, parses_documents=backend.capabilities.parses_documents)
+            await page.bind(dialect, parses_documents=backend.capabilities.parses_documents)
         else:
-            read_values(page)
+            await read_values(page)
 
     async def _load(self, page: Page, checkpoint: Checkpoint) -> None:
         async with self._target.executor.loading() as tx:
