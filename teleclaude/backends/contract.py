@@ -88,7 +88,8 @@ class Capabilities:
         in_process: The engine runs inside this process: there is no server, and no connection that
             could break.
         parses_documents: A document column takes any JSON text, refuses what is none, and gives
-            back the same document, whatever the text looked like. So a copy need not rewrite it.
+            back the same document, whatever the text looked like; cast to text, it gives JSON text.
+            So a copy need not rewrite it.
     """
 
     single_writer: bool = False

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sqlalchemy import and_, func, or_, select, type_coerce
+from sqlalchemy import Text, and_, cast, func, or_, select, type_coerce
 from sqlalchemy import table as any_table
 
 from teleclaude.backends.translation import translated
 from teleclaude.errors import CopyError, StoreError, StoreUnavailableError
 from teleclaude.store.transfer.page import Page, StoredValues
+from teleclaude.store.types import JsonDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +145,8 @@ class Pages:
                 limit //= 2
 
     async def _page(self, limit: int) -> Page | None:
-        rows = await self._fetch(select(*stored_columns(self._table)), limit)
+        parsed = self._reader.backend.capabilities.parses_documents
+        rows = await self._fetch(select(*stored_columns(self._table, parsed=parsed)), limit)
         if not rows:
             return None
         dialect = self._reader.connection.dialect
@@ -174,11 +176,19 @@ class Pages:
 
 
 @cache
-def stored_columns(table: Table) -> Sequence[ColumnElement[Any]]:
-    """Give what selects the columns of a table as the driver gives them, without reading them."""
+def stored_columns(table: Table, *, parsed: bool) -> Sequence[ColumnElement[Any]]:
+    """Give what selects the columns of a table as the driver gives them, without reading them.
+
+    Args:
+        table: The table.
+        parsed: Whether the engine parses documents. They are read as text then: its driver would
+            parse them one by one.
+    """
     kinds: list[Any] = [column.type for column in table.columns]  # all of them logical types
     return [
-        type_coerce(column, kind.stored())
+        cast(column, Text)
+        if parsed and isinstance(kind, JsonDocument)
+        else type_coerce(column, kind.stored())
         for column, kind in zip(table.columns, kinds, strict=True)
     ]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Text, cast, func, insert, select
 
 from teleclaude.backends import bulk
 from teleclaude.errors import ConflictError, InvalidValueError, StoreError, StoreUnavailableError
@@ -260,10 +261,13 @@ PARSED: dict[str, tuple[str, Any]] = {
 @needs("parsed documents")
 @pytest.mark.parametrize(("text", "document"), PARSED.values(), ids=PARSED)
 async def test_documents_are_parsed(db: Db, text: str, document: Any) -> None:
-    """Text that no store wrote is the document that it means."""
+    """Text that no store wrote is the document that it means, also when it is read as text."""
     assert await load_bound(db, with_payload(text))
-    (row,) = await db._executor.read(select(EVENTS.c.payload))
-    assert dump_document(row[0], "payload") == dump_document(document, "payload")
+    payload = EVENTS.c.payload
+    ((found, cast_to_text),) = await db._executor.read(select(payload, cast(payload, Text)))
+    expected = dump_document(document, "payload")
+    assert dump_document(found, "payload") == expected
+    assert dump_document(json.loads(cast_to_text), "payload") == expected
 
 
 @needs("parsed documents")
