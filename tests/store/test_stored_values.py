@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("table", metadata.sorted_tables, ids=str)
 async def test_columns_are_read_as_values_are(db: Db, table: Table) -> None:
     """By column or one by one, the same values come from every type of column, null included."""
-    async with db._executor.transaction() as tx:
+    async with db._executor.loading() as tx:
         for one in metadata.sorted_tables:
             if one is table or one.name == "sessions":
                 await tx.load(one, hostile_rows(one))
