@@ -326,15 +326,13 @@ class Backend:
         loads = self.loads_itself
         count = 0
         for batch in bulk.batches(rows):
-            ready = bulk.bound(table, connection.dialect, batch) if loads else ()
-            if not loads or not await self.load_bound(connection, table, ready):
+            ready = bulk.bound(table, connection.dialect, batch) if loads else None
+            if ready is None or not await self.load_bound(connection, table, ready):
                 await bulk.insert_rows(connection, table, batch)
             count += len(batch)
         return count
 
-    async def load_bound(
-        self, connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
-    ) -> bool:
+    async def load_bound(self, connection: AsyncConnection, table: Table, rows: bulk.Batch) -> bool:
         """Load one batch of rows that `bulk.bound_columns` made ready.
 
         Args:

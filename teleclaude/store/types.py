@@ -23,6 +23,7 @@ from teleclaude.backends import LogicalType
 from teleclaude.backends.backend import column_type
 from teleclaude.store import values
 from teleclaude.store.stored_documents import DumpedDocuments, parsed
+from teleclaude.store.stored_instants import WrittenInstants
 from teleclaude.store.values import INT64_MAX, INT64_MIN, MAX_KEY_BYTES, DumpedDocument
 
 if TYPE_CHECKING:
@@ -225,6 +226,10 @@ class UtcDateTime(_Logical):
         if self._is_text or not _all_of(values, datetime):
             return not values
         return {value.tzinfo for value in values} <= {UTC}
+
+    def bind_many(self, values: Sequence[object]) -> Sequence[object]:
+        """Bind the values of many rows; those that are written need nothing more."""
+        return values if isinstance(values, WrittenInstants) else super().bind_many(values)
 
     @property
     def _is_text(self) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Executable, Table
 
+    from teleclaude.backends import Batch
+
     Parameters: TypeAlias = Mapping[str, object]
     Row: TypeAlias = Sequence[Any]
 
@@ -78,7 +80,7 @@ class LoadingTransaction(Transaction, Protocol):
         """Load many rows into a table, and say how many there were."""
         ...
 
-    async def load_bound(self, table: Table, rows: Sequence[Sequence[object]]) -> bool:
+    async def load_bound(self, table: Table, rows: Batch) -> bool:
         """Load rows that are bound already; see `Backend.load_bound`."""
         ...
 

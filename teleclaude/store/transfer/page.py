@@ -12,13 +12,14 @@ from functools import cached_property
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from teleclaude.backends import bulk
+from teleclaude.backends import Capabilities, bulk
 from teleclaude.store.stored_documents import canonical, parsed, passable
+from teleclaude.store.stored_instants import as_written
 from teleclaude.store.transfer.content import forms_of, make_derived
-from teleclaude.store.types import JsonDocument
+from teleclaude.store.types import JsonDocument, UtcDateTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Dialect, Table
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _PART: Final = 500
 """Rows that are bound at a stretch: some milliseconds, in which nothing is sent to a server that
 loads. What is on the way to it lasts about as long."""
+
+_LOOKED_AT: Final = 500
+"""Values, about, that say how large those of a column are."""
 
 _NUMBER: Final = 8
 """Bytes that are counted for a value whose size hardly varies."""
@@ -47,8 +51,8 @@ class Values(Protocol):
         """Give the values of each column, with documents that are dumped."""
         ...
 
-    def read_to_bind(self) -> Columns:
-        """Give them with documents as they may be given to an engine that parses them."""
+    def read_to_bind(self, abilities: Capabilities) -> Columns:
+        """Give them as they may be bound for an engine that can do this."""
         ...
 
 
@@ -71,7 +75,7 @@ class Page:
         """
         self.table = table
         self.key = key
-        self.bound: Sequence[Row] | None = None
+        self.bound: bulk.Batch | None = None
         self._values = values
 
     def __len__(self) -> int:
@@ -93,22 +97,23 @@ class Page:
         """The canonical form of each row."""
         return forms_of(self.table, self.columns)
 
-    async def bind(self, dialect: Dialect, *, parses_documents: bool) -> None:
+    async def bind(self, dialect: Dialect, abilities: Capabilities) -> None:
         """Make the rows ready for a driver.
 
         Args:
             dialect: The dialect of the target.
-            parses_documents: Whether its engine does.
+            abilities: What its engine can do.
 
         Raises:
             StoreError: A value is not what its column should hold, or cannot be stored.
         """
-        bound: list[Row] = []
+        bound: list[list[Any]] = [[] for _ in self.table.columns]
         for part in self._values.parts(_PART):
-            columns = part.read_to_bind() if parses_documents else part.read()
-            bound += bulk.bound_columns(self.table, dialect, columns)
+            batch = bulk.bound_columns(self.table, dialect, part.read_to_bind(abilities))
+            for values, more in zip(bound, batch.columns, strict=True):
+                values.extend(more)
             await asyncio.sleep(0)
-        self.bound = bound
+        self.bound = bulk.Batch(bound)
 
 
 class DumpedValues:
@@ -130,7 +135,10 @@ class DumpedValues:
         """Give the values."""
         return self._columns
 
-    read_to_bind = read
+    def read_to_bind(self, abilities: Capabilities) -> Columns:
+        """Give the values."""
+        del abilities
+        return self._columns
 
 
 class StoredValues:
@@ -175,19 +183,26 @@ class StoredValues:
 
     def read(self) -> Columns:
         """Give the values, with documents that are dumped."""
-        return self._read(canonical)
+        return self._read(Capabilities())
 
-    def read_to_bind(self) -> Columns:
-        """Give the values, with documents that are written anew only where that is necessary."""
-        return self._read(passable)
+    def read_to_bind(self, abilities: Capabilities) -> Columns:
+        """Give the values; text that the engine reads itself stays as it is where it can."""
+        return self._read(abilities)
 
-    def _read(self, documents: Callable[[Sequence[object], str], Sequence[object]]) -> Columns:
-        columns = [
-            documents(values, kind.where)
-            if isinstance(kind, JsonDocument)
-            else kind.load_many(self._dialect, values)
-            for kind, values in zip(self._kinds(), self._stored, strict=True)
-        ]
+    def _read(self, abilities: Capabilities) -> Columns:
+        documents = passable if abilities.parses_documents else canonical
+        columns: list[Sequence[Any]] = []
+        for kind, values in zip(self._kinds(), self._stored, strict=True):
+            if isinstance(kind, JsonDocument):
+                columns.append(documents(values, kind.where))
+            elif (
+                abilities.loads_instant_text
+                and isinstance(kind, UtcDateTime)
+                and (written := as_written(values)) is not None
+            ):
+                columns.append(written)
+            else:
+                columns.append(kind.load_many(self._dialect, values))
         if self._derive:
             make_derived(self._table, columns, self._whole)
         return columns
@@ -210,7 +225,12 @@ def _parts(columns: Columns, rows: int) -> Iterator[Columns]:
 
 
 def _size(values: Sequence[Any]) -> int:
-    kinds = set(map(type, values)) - {NoneType}
+    some = values[:: 1 + len(values) // _LOOKED_AT]
+    kinds = set(map(type, some)) - {NoneType}
     if kinds == {str}:
-        return sum(map(len, filter(None, values)))
-    return len(marshal.dumps(list(values))) if kinds & {dict, list} else _NUMBER * len(values)
+        size = len("".join(filter(None, some)))
+    elif kinds & {dict, list}:
+        size = len(marshal.dumps(list(some)))
+    else:
+        size = _NUMBER * len(some)
+    return size * len(values) // len(some)

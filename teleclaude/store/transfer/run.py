@@ -190,7 +190,7 @@ class CopyRun:
     async def _prepare_page(self, page: Page) -> None:
         backend, dialect = self._target.backend, self._target.dialect
         if backend.loads_itself:
-            await page.bind(dialect, parses_documents=backend.capabilities.parses_documents)
+            await page.bind(dialect, backend.capabilities)
         else:
             await read_values(page)
 

@@ -13,7 +13,8 @@ from teleclaude.backends import bulk
 from teleclaude.errors import ConflictError, InvalidValueError, StoreError, StoreUnavailableError
 from teleclaude.store.models import metadata
 from teleclaude.store.stored_documents import DumpedDocuments
-from teleclaude.store.values import dump_document
+from teleclaude.store.stored_instants import WrittenInstants
+from teleclaude.store.values import dump_document, format_instant
 from teleclaude.testing.changed_backends import without
 from teleclaude.testing.declared import needs
 from teleclaude.testing.fixtures import async_fixture
@@ -232,19 +233,12 @@ async def test_refused_numbers_of_rows(loading: Db, column: str, value: object) 
         await load(loading, table, [tuple((row | {column: value}).values())])
 
 
-def with_payload(text: str) -> tuple[Any, ...]:
-    """The row of an event whose payload is this text, as a copy gives it to a parsing engine."""
-    names = EVENTS.columns.keys()
-    row = dict(zip(names, next(plain_rows(EVENTS, 1)), strict=True))
-    return tuple((row | {"payload": text}).values())
-
-
-async def load_bound(loading: Db, row: tuple[Any, ...]) -> bool:
-    """Load one row whose values a driver takes."""
-    columns: list[Any] = [[value] for value in row]
-    place = EVENTS.columns.keys().index("payload")
-    columns[place] = DumpedDocuments(columns[place])
-    bound = bulk.bound_columns(EVENTS, loading._engine.dialect, columns)
+async def load_bound(loading: Db, **given: list[Any]) -> bool:
+    """Load one event with some columns as a copy gives them to an engine that reads text."""
+    (row,) = plain_rows(EVENTS, 1)
+    columns = {name: [value] for name, value in zip(EVENTS.columns.keys(), row, strict=True)}
+    values = list((columns | given).values())
+    bound = bulk.bound_columns(EVENTS, loading._engine.dialect, values)
     async with loading._executor.loading() as tx:
         return await tx.load_bound(EVENTS, bound)
 
@@ -262,7 +256,7 @@ PARSED: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize(("text", "document"), PARSED.values(), ids=PARSED)
 async def test_documents_are_parsed(db: Db, text: str, document: Any) -> None:
     """Text that no store wrote is the document that it means, also when it is read as text."""
-    assert await load_bound(db, with_payload(text))
+    assert await load_bound(db, payload=DumpedDocuments([text]))
     payload = EVENTS.c.payload
     ((found, cast_to_text),) = await db._executor.read(select(payload, cast(payload, Text)))
     expected = dump_document(document, "payload")
@@ -275,8 +269,24 @@ async def test_documents_are_parsed(db: Db, text: str, document: Any) -> None:
 async def test_text_that_is_no_document_is_refused(db: Db, text: str) -> None:
     """The engine itself refuses what is no JSON, whoever else has looked at it."""
     with pytest.raises(StoreError):
-        await load_bound(db, with_payload(text))
+        await load_bound(db, payload=DumpedDocuments([text]))
     assert await count(db, EVENTS) == 0
+
+
+INSTANTS = (
+    "0001-01-01T00:00:00.000000",
+    "2024-02-29T23:59:59.999999",
+    "9999-12-31T23:59:59.999999",
+)
+
+
+@needs("text of instants")
+@pytest.mark.parametrize("text", INSTANTS)
+async def test_instants_are_loaded_as_text(db: Db, text: str) -> None:
+    """Text as the store writes an instant is that instant."""
+    assert await load_bound(db, created_at=WrittenInstants([f"{text}+00:00"]))
+    ((found,),) = await db._executor.read(select(EVENTS.c.created_at))
+    assert format_instant(found) == f"{text}+00:00"
 
 
 @needs("connections")

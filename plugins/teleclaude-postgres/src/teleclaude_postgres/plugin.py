@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends import (
+        Batch,
         ErrorKind,
         InstanceLock,
         LockHolder,
@@ -51,8 +52,8 @@ def teleclaude_settings() -> type[PostgresSettings]:
 
 @hookimpl
 def teleclaude_capabilities() -> Capabilities:
-    """Declare that `jsonb` is parsed."""
-    return Capabilities(parses_documents=True)
+    """Declare that `jsonb` is parsed, and that COPY is text."""
+    return Capabilities(parses_documents=True, loads_instant_text=True)
 
 
 @hookimpl
@@ -130,9 +131,7 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
 
 
 @hookimpl
-def teleclaude_bulk_load(
-    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
-) -> Awaitable[None]:
+def teleclaude_bulk_load(connection: AsyncConnection, table: Table, rows: Batch) -> Awaitable[None]:
     """Load with COPY; see `teleclaude_postgres.loading`."""
     from teleclaude_postgres.loading import copy_rows  # noqa: PLC0415
 
