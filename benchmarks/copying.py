@@ -7,7 +7,7 @@ timed as processes from their start. What is compared with pgloader ends where v
 begin, because pgloader does not verify; what verification adds is reported beside it. They run in
 turns, and the ratio is taken round by round: other load on the machine then meets both.
 
-PostgreSQL is a throw-away server, reached through its socket, as in the tests. What pgloader wrote
+PostgreSQL is a throw-away server as it comes, reached through its socket. What pgloader wrote
 is compared with the source once, by TeleClaude: a copy into it must find that nothing is missing.
 """
 
@@ -30,7 +30,10 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.databases import SUPPORT, write_config
+import asyncpg
+
+from benchmarks.databases import open_databases, write_config
+from benchmarks.floors import arguments as connection_arguments
 from teleclaude import load_config
 from teleclaude.store import Db
 from teleclaude.store.models import metadata
@@ -39,7 +42,6 @@ from teleclaude.store.transfer import CopyOptions, copy_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from postgres_store_provisioning import PostgresStoreProvisioner
     from teleclaude.config import Config
 
 ROWS: Final = 800_000
@@ -308,36 +310,31 @@ def pgloader(path: Path, section: Mapping[str, Any], directory: Path) -> float:
 class Bench:
     """A store, and a database to copy it into."""
 
-    def __init__(
-        self,
-        source: Path,
-        path: Path,
-        target: Path,
-        section: Mapping[str, Any],
-        provisioner: PostgresStoreProvisioner,
-    ) -> None:
-        """Take both configurations, and what runs statements in the target."""
+    def __init__(self, source: Path, path: Path, target: Path, section: Mapping[str, Any]) -> None:
+        """Take both configurations, with the file of the source and the section of the target."""
         self.source = source
         self.path = path
         self.target = target
         self.section = section
-        self._execute = provisioner.execute
 
-    def empty(self) -> None:
+    async def empty(self) -> None:
         """Empty the target's tables, and let the server finish what it has put off."""
-        for table in metadata.sorted_tables:
-            sql = f'TRUNCATE "{table.name}" RESTART IDENTITY CASCADE'
-            self._execute(sql, section=self.section)
-        self._execute("CHECKPOINT")
+        connection = await asyncpg.connect(**connection_arguments(self.section))
+        try:
+            for table in metadata.sorted_tables:
+                await connection.execute(f'TRUNCATE "{table.name}" RESTART IDENTITY CASCADE')
+            await connection.execute("CHECKPOINT")
+        finally:
+            await connection.close()
 
     def ours(self) -> dict[str, Any]:
         """Measure TeleClaude."""
-        self.empty()
+        asyncio.run(self.empty())
         return teleclaude(self.source, self.target)
 
     def theirs(self) -> float:
         """Measure pgloader."""
-        self.empty()
+        asyncio.run(self.empty())
         return pgloader(self.path, self.section, self.path.parent)
 
 
@@ -387,22 +384,18 @@ def line(name: object, one: Mapping[str, float]) -> str:
 @contextmanager
 def places(count: int) -> Iterator[Bench]:
     """Make a store with so many rows, and an empty database."""
-    sys.path.insert(0, str(SUPPORT))
-    from postgres_store_provisioning import PostgresStoreProvisioner  # noqa: PLC0415 - of the tests
-
-    with TemporaryDirectory(prefix="copying-") as name:
+    with (
+        TemporaryDirectory(prefix="copying-") as name,
+        open_databases("postgresql", synchronous="normal") as databases,
+    ):
         directory = Path(name)
         path = directory / "teleclaude.db"
         source = write_config({"engine": "sqlite", "path": str(path)}, directory / "source.yml")
         asyncio.run(build(load_config(source, environ={}), count))
-        provisioner = PostgresStoreProvisioner(directory)
-        try:
-            section = dict(provisioner.section())
-            target = write_config(section, directory / "target.yml")
-            asyncio.run(make_schema(load_config(target, environ={})))
-            yield Bench(source, path, target, section, provisioner)
-        finally:
-            provisioner.close()
+        section = asyncio.run(databases.make())
+        target = write_config(section, directory / "target.yml")
+        asyncio.run(make_schema(load_config(target, environ={})))
+        yield Bench(source, path, target, section)
 
 
 def run(arguments: argparse.Namespace) -> None:

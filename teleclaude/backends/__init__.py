@@ -1,6 +1,7 @@
 """The contract between the core and the backends; see `docs/writing-a-backend.md`."""
 
 from teleclaude.backends.backend import REQUIRED_HOOKS, Backend
+from teleclaude.backends.bulk import Batch
 from teleclaude.backends.contract import (
     DAEMON_LOCK,
     Adoption,
@@ -37,6 +38,7 @@ __all__ = [
     "AdoptionReport",
     "Backend",
     "BackendSettings",
+    "Batch",
     "Capabilities",
     "CommitError",
     "ErrorKind",

@@ -298,6 +298,11 @@ class Backend:
         answer: object = self._hook.teleclaude_maintain(engine=engine)
         return cast("Sequence[str]", await answer) if inspect.isawaitable(answer) else ()
 
+    @property
+    def loads_itself(self) -> bool:
+        """Whether the backend has its own way to load many rows."""
+        return self.implements("teleclaude_bulk_load")
+
     async def bulk_load(
         self, connection: AsyncConnection, table: Table, rows: Iterable[Sequence[object]]
     ) -> int:
@@ -318,19 +323,33 @@ class Backend:
         Raises:
             InvalidValueError: A value cannot be stored.
         """
-        loads = self.implements("teleclaude_bulk_load")
+        loads = self.loads_itself
         count = 0
         for batch in bulk.batches(rows):
-            ready = bulk.bound(table, connection.dialect, batch) if loads else ()
-            loading: object = self._hook.teleclaude_bulk_load(
-                connection=connection, table=table, rows=ready
-            )
-            if inspect.isawaitable(loading):
-                await loading
-            else:
+            ready = bulk.bound(table, connection.dialect, batch) if loads else None
+            if ready is None or not await self.load_bound(connection, table, ready):
                 await bulk.insert_rows(connection, table, batch)
             count += len(batch)
         return count
+
+    async def load_bound(self, connection: AsyncConnection, table: Table, rows: bulk.Batch) -> bool:
+        """Load one batch of rows that `bulk.bound_columns` made ready.
+
+        Args:
+            connection: A connection of an engine this backend made, in a transaction.
+            table: A table of the models.
+            rows: At least one row.
+
+        Returns:
+            Whether they were loaded; `False` where the backend leaves that to the core.
+        """
+        loading: object = self._hook.teleclaude_bulk_load(
+            connection=connection, table=table, rows=rows
+        )
+        if not inspect.isawaitable(loading):
+            return False
+        await loading
+        return True
 
     def snapshot(self, connection: AsyncConnection) -> AbstractAsyncContextManager[object]:
         """Surround reading that must see one state; see `hookspecs.teleclaude_snapshot`."""

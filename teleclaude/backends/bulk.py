@@ -5,21 +5,54 @@ Nothing here knows how an engine loads fast; that is a backend's `teleclaude_bul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, overload
 
 from sqlalchemy import insert
 
 from teleclaude.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Column, Dialect, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 BATCH: Final = 2_000
 """Rows loaded at once. More make it no faster and only take memory."""
+
+
+class Batch(Sequence[tuple[Any, ...]]):
+    """Rows of a table that are kept by the column.
+
+    Attributes:
+        columns: For every column of the table in its order the values of all rows.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Take the values of each column."""
+        self.columns = columns
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Give the rows one by one."""
+        return zip(*self.columns, strict=True)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[Any, ...]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Batch: ...
+
+    def __getitem__(self, place: int | slice) -> tuple[Any, ...] | Batch:
+        """Give a row, or some of them."""
+        if isinstance(place, slice):
+            return Batch([values[place] for values in self.columns])
+        return tuple(values[place] for values in self.columns)
 
 
 def batches(
@@ -60,16 +93,18 @@ def by_column(table: Table, rows: Sequence[Sequence[object]]) -> list[tuple[obje
             )
             raise InvalidValueError(message)
     columns: list[tuple[object, ...]] = list(zip(*rows, strict=True))
+    _check_nulls(table, columns)
+    return columns
+
+
+def _check_nulls(table: Table, columns: Sequence[Sequence[object]]) -> None:
     for column, values in zip(table.columns, columns, strict=True):
         if not column.nullable and None in values:
             message = f"The value for {column} must not be null."
             raise InvalidValueError(message)
-    return columns
 
 
-def bound(
-    table: Table, dialect: Dialect, rows: Sequence[Sequence[object]]
-) -> list[tuple[object, ...]]:
+def bound(table: Table, dialect: Dialect, rows: Sequence[Sequence[object]]) -> Batch:
     """Check rows and bring each value into the form the driver takes.
 
     Args:
@@ -83,14 +118,31 @@ def bound(
     Raises:
         InvalidValueError: A value cannot be stored.
     """
-    columns = [
+    return bound_columns(table, dialect, by_column(table, rows))
+
+
+def bound_columns(table: Table, dialect: Dialect, columns: Sequence[Sequence[object]]) -> Batch:
+    """Do what `bound` does for rows that are given by column.
+
+    Args:
+        table: The table.
+        dialect: The dialect of the engine.
+        columns: For every column of the table in its order the values of at least one row.
+
+    Returns:
+        The rows, as the types of the columns bind them.
+
+    Raises:
+        InvalidValueError: A value cannot be stored.
+    """
+    _check_nulls(table, columns)
+    bound = [
         _bound(column, dialect, values)
-        for column, values in zip(table.columns, by_column(table, rows), strict=True)
+        for column, values in zip(table.columns, columns, strict=True)
     ]
-    return list(zip(*columns, strict=True))
+    return Batch(bound)
 
 
-@runtime_checkable
 class BindsMany(Protocol):
     """A column type that binds the values of many rows quicker than one by one."""
 
@@ -99,12 +151,13 @@ class BindsMany(Protocol):
         ...
 
 
-def _bound(column: Column[Any], dialect: Dialect, values: Sequence[object]) -> Iterable[object]:
+def _bound(column: Column[Any], dialect: Dialect, values: Sequence[object]) -> Sequence[object]:
     engine_type = column.type.dialect_impl(dialect)
-    if isinstance(engine_type, BindsMany):
-        return engine_type.bind_many(values)
+    # Asking whether it is one, of a protocol that can be asked for, takes as long as 100 values.
+    if hasattr(engine_type, "bind_many"):
+        return cast("BindsMany", engine_type).bind_many(values)
     process = engine_type.bind_processor(dialect)
-    return values if process is None else map(process, values)
+    return values if process is None else list(map(process, values))
 
 
 async def insert_rows(

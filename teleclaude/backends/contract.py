@@ -87,10 +87,17 @@ class Capabilities:
             process queue in memory instead of colliding in the database.
         in_process: The engine runs inside this process: there is no server, and no connection that
             could break.
+        parses_documents: A document column takes any JSON text, refuses what is none, and gives
+            back the same document, whatever the text looked like; cast to text, it gives JSON text.
+            So a copy need not rewrite it.
+        loads_instant_text: `teleclaude_bulk_load` takes instants also as the text of fixed width
+            that the store writes where the engine's type is text. So a copy need not parse it.
     """
 
     single_writer: bool = False
     in_process: bool = False
+    parses_documents: bool = False
+    loads_instant_text: bool = False
 
 
 class LockHolder(NamedTuple):

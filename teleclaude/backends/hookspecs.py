@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.types import TypeEngine
 
+    from teleclaude.backends.bulk import Batch
     from teleclaude.backends.contract import (
         Adoption,
         Capabilities,
@@ -328,7 +329,7 @@ def teleclaude_maintain(engine: AsyncEngine) -> Awaitable[Sequence[str]] | None:
 
 @hookspec(firstresult=True)
 def teleclaude_bulk_load(
-    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
+    connection: AsyncConnection, table: Table, rows: Batch
 ) -> Awaitable[None] | None:
     """Load many rows into a table, faster than an INSERT for each of them.
 
@@ -338,15 +339,16 @@ def teleclaude_bulk_load(
 
     The values are checked, and are what the driver takes: what the bind processors of the column
     types made of them, so text of fixed width where an instant is stored as text, and JSON text for
-    a document. Surrogate keys are given, never counted up. A type's `bind_expression` is not
-    applied.
+    a document: in the store's own form, or in any where the engine declares that it parses
+    documents. Instants may be text, too, where it declares that it loads that. Surrogate keys are
+    given, never counted up. A type's `bind_expression` is not applied.
 
     Args:
         connection: A connection in a transaction. SQLAlchemy may not have sent its BEGIN yet; who
             goes past SQLAlchemy to the driver must see to that.
         table: The table.
         rows: At least one row, each with a value, or `None` for null, for every column of the table
-            in the order of `table.columns`.
+            in the order of `table.columns`. They are kept by the column, in `rows.columns`.
 
     Returns:
         An awaitable that ends when the rows are in the table, or `None`.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Table
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from teleclaude.backends import Backend
+    from teleclaude.backends import Backend, Batch
     from teleclaude.store.ways import Parameters, Row, TransactionStatements
 
     Turn: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
@@ -134,6 +134,10 @@ class EngineTransaction:
     async def load(self, table: Table, rows: Iterable[Sequence[object]]) -> int:
         """Load many rows into a table, and say how many there were."""
         return await self._backend.bulk_load(self._open, table, rows)
+
+    async def load_bound(self, table: Table, rows: Batch) -> bool:
+        """Load rows that are bound already; see `Backend.load_bound`."""
+        return await self._backend.load_bound(self._open, table, rows)
 
     async def commit(self) -> None:
         """Commit.

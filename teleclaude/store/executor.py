@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Executable, Table
 
-    from teleclaude.backends import Backend
+    from teleclaude.backends import Backend, Batch
     from teleclaude.store.ways import (
         LoadingTransaction,
         Parameters,
@@ -489,6 +489,11 @@ class LoadingExecutor(TransactionExecutor):
         """
         async with self._statement(forgiven=()):
             return await self._loading.load(table, rows)
+
+    async def load_bound(self, table: Table, rows: Batch) -> bool:
+        """Load rows that are bound already; see `Backend.load_bound`."""
+        async with self._statement(forgiven=()):
+            return await self._loading.load_bound(table, rows)
 
 
 def _raise_explained(error: CommitError, backend: Backend, location: str) -> NoReturn:

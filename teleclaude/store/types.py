@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from datetime import UTC, datetime
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from sqlalchemy import BigInteger, Boolean, Dialect, MetaData, String, Text, TypeDecorator
@@ -21,6 +22,8 @@ from sqlalchemy import BigInteger, Boolean, Dialect, MetaData, String, Text, Typ
 from teleclaude.backends import LogicalType
 from teleclaude.backends.backend import column_type
 from teleclaude.store import values
+from teleclaude.store.stored_documents import DumpedDocuments, parsed
+from teleclaude.store.stored_instants import WrittenInstants
 from teleclaude.store.values import INT64_MAX, INT64_MIN, MAX_KEY_BYTES, DumpedDocument
 
 if TYPE_CHECKING:
@@ -88,6 +91,23 @@ class _Logical(TypeDecorator[Any]):
     def _are_bound(self, values: Sequence[Any]) -> bool:
         """Say whether all values are certainly as they would be bound."""
         return not values
+
+    def stored(self) -> TypeEngine[Any]:
+        """Give the type that selects a column as the driver gives it, for `load_many`."""
+        return Stored(self)
+
+    def load_many(self, dialect: Dialect, values: Sequence[Any]) -> Sequence[object]:
+        """Read what the driver gave for many rows, as `result_processor` would read each of them.
+
+        Args:
+            dialect: The dialect that the values came from.
+            values: The values of a column, some of them perhaps `None`.
+
+        Returns:
+            Python values.
+        """
+        process = self.result_processor(dialect, None)
+        return values if process is None else [process(value) for value in values]
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Give what the driver gives."""
@@ -239,9 +259,26 @@ class UtcDateTime(_Logical):
             return not values
         return {value.tzinfo for value in values} <= {UTC}
 
+    def bind_many(self, values: Sequence[object]) -> Sequence[object]:
+        """Bind the values of many rows; those that are written need nothing more."""
+        return values if isinstance(values, WrittenInstants) else super().bind_many(values)
+
     @property
     def _is_text(self) -> bool:
         return self.impl_instance.python_type is not datetime
+
+    def load_many(self, dialect: Dialect, values: Sequence[Any]) -> Sequence[object]:
+        """Read all values together, where all of them are text or all of them instants."""
+        found = values
+        try:
+            if not _all_of(values, datetime, NoneType):
+                read = datetime.fromisoformat
+                found = [None if value is None else read(value) for value in values]
+        except (TypeError, ValueError):
+            return super().load_many(dialect, values)
+        if {value.tzinfo for value in found if value is not None} <= {UTC}:
+            return found
+        return super().load_many(dialect, values)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Read the text form where that is how the engine stores it."""
@@ -277,8 +314,17 @@ class JsonDocument(_Logical):
         where = self.where
         return lambda value: values.dump_document(value, where)
 
+    def bind_many(self, values: Sequence[object]) -> Sequence[object]:
+        """Bind the values of many rows; those that are dumped need nothing more."""
+        return values if isinstance(values, DumpedDocuments) else super().bind_many(values)
+
     def _are_bound(self, values: Sequence[Any]) -> bool:
         return _all_of(values, DumpedDocument)
+
+    def load_many(self, dialect: Dialect, values: Sequence[Any]) -> Sequence[object]:
+        """Parse the text of all values together."""
+        del dialect
+        return parsed(values, self.where)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         """Parse text; a driver that parses JSON itself has done it already."""
@@ -293,8 +339,32 @@ class JsonDocument(_Logical):
         return process
 
 
-def _all_of(given: Sequence[object], kind: type) -> bool:
-    return set(map(type, given)) <= {kind}
+class Stored(TypeDecorator[Any]):
+    """Selects a column of a logical type without reading its values.
+
+    What an engine's type does in SQL, a `column_expression`, is done all the same.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, logical: _Logical) -> None:
+        """Take the column's type."""
+        super().__init__()
+        self.logical = logical
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Take the type that the column has."""
+        return self.logical.load_dialect_impl(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Give what the driver gives."""
+        del dialect, coltype
+        return None
+
+
+def _all_of(given: Sequence[object], *kinds: type) -> bool:
+    return set(map(type, given)) <= {*kinds}
 
 
 def _longest(texts: Sequence[str]) -> int:

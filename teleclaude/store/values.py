@@ -40,10 +40,11 @@ _ENCODER: Final = json.JSONEncoder(
 _DECODER: Final = json.JSONDecoder()
 _TOO_DEEP: Final = f"it is nested more than {MAX_DEPTH} levels deep"
 
-_MARK: Final = urandom(8).hex()
+MARK: Final = urandom(8).hex()
 """Stands between documents that are written together. Nobody who writes one can know it."""
 
-_BETWEEN: Final = f',"{_MARK}",'
+BETWEEN: Final = f',"{MARK}",'
+"""The mark as it stands between documents in JSON text."""
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
@@ -320,7 +321,7 @@ def dump_document(value: object, where: str) -> str:
         raise invalid(where, f"is not a JSON document: {_TOO_DEEP}")
     if r"\u0000" in text and re.search(_ESCAPED_NUL, text):
         raise invalid(where, "contains a NUL character, which cannot be stored")
-    if _has_many_digits(text.encode()) and not all(map(_fits, re.findall(_LONG_INTEGER, text))):
+    if has_many_digits(text.encode()) and not all(map(_fits, re.findall(_LONG_INTEGER, text))):
         raise invalid(where, "contains an integer that does not fit into 64 bits")
     if "-0.0" in text:
         text = re.sub(_NEGATIVE_ZERO, _without_sign, text)
@@ -358,22 +359,22 @@ def dump_documents(documents: Sequence[object], where: str) -> list[DumpedDocume
     """
     if documents and set(map(type, documents)) <= {dict, list}:
         text = _dump_together(documents)
-        texts = [] if text is None else text.split(_BETWEEN)
+        texts = [] if text is None else text.split(BETWEEN)
         if texts and not any(map(_is_too_deep, texts)):
             return list(map(DumpedDocument, texts))
     return [DumpedDocument(dump_document(document, where)) for document in documents]
 
 
 def _dump_together(documents: Sequence[object]) -> str | None:
-    marked = [part for document in documents for part in (document, _MARK)]
+    marked = [part for document in documents for part in (document, MARK)]
     try:
         text = _ENCODER.encode(marked)
         encoded = text.encode()
     except (TypeError, ValueError, RecursionError):
         return None
-    if _has_many_digits(encoded) or any(sign in encoded for sign in _LOOK_CLOSER):
+    if has_many_digits(encoded) or any(sign in encoded for sign in _LOOK_CLOSER):
         return None
-    return text[1 : -len(_BETWEEN)]  # it ends in a mark and a bracket
+    return text[1 : -len(BETWEEN)]  # it ends in a mark and a bracket
 
 
 def load_document(text: str, where: str) -> Document:
@@ -416,7 +417,8 @@ def _is_too_deep(text: str) -> bool:
     return False
 
 
-def _has_many_digits(text: bytes) -> bool:
+def has_many_digits(text: bytes) -> bool:
+    """Say whether so many digits are together that they could be no integer of 64 bits."""
     # A regular expression would take as long as writing the document.
     return _MANY_DIGITS in text.translate(_DIGITS)
 

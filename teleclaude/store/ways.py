@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Executable, Table
 
+    from teleclaude.backends import Batch
+
     Parameters: TypeAlias = Mapping[str, object]
     Row: TypeAlias = Sequence[Any]
 
@@ -76,6 +78,10 @@ class LoadingTransaction(Transaction, Protocol):
 
     async def load(self, table: Table, rows: Iterable[Sequence[object]]) -> int:
         """Load many rows into a table, and say how many there were."""
+        ...
+
+    async def load_bound(self, table: Table, rows: Batch) -> bool:
+        """Load rows that are bound already; see `Backend.load_bound`."""
         ...
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ABILITIES: Final[Mapping[str, Callable[[Backend], bool]]] = {
     "several writers": lambda backend: not backend.capabilities.single_writer,
     "connections": lambda backend: not backend.capabilities.in_process,
+    "parsed documents": lambda backend: backend.capabilities.parses_documents,
+    "text of instants": lambda backend: backend.capabilities.loads_instant_text,
     "lock holder": lambda backend: backend.implements("teleclaude_lock_holder"),
     "backup": lambda backend: backend.implements("teleclaude_backup"),
     "native backup": lambda backend: backend.implements("teleclaude_native_backup"),

@@ -17,6 +17,7 @@ import halting_command
 from archives import archived
 from daemon_process import COMMAND
 from stores import fill, read_all
+from teleclaude.backends import Batch
 from teleclaude.errors import (
     InstanceLockLostError,
     MigrationError,
@@ -185,14 +186,12 @@ async def test_a_server_that_dies_while_it_takes_no_more(stores: Stores) -> None
     table = metadata.tables["system_settings"]
     engine = stores.there.backend.create_engine(stores.there.database)
 
-    def rows(pid: int) -> Iterator[Sequence[object]]:
-        os.kill(pid, signal.SIGSTOP)  # from here on nobody reads what is sent
-        for key, _, *others in plain_rows(table, 100):
-            yield (key, "x" * 1_000_000, *others)
-
+    keys, _, *others = zip(*plain_rows(table, 1000), strict=True)
+    rows = Batch([keys, ["x" * 100_000] * 1000, *others])
     async with engine.connect() as connection:
         pid = int(await connection.scalar(text("SELECT pg_backend_pid()")) or 0)
-        loading = asyncio.ensure_future(copy_rows(connection, table, rows(pid)))  # type: ignore[arg-type] # as they are asked for
+        os.kill(pid, signal.SIGSTOP)  # from here on nobody reads what is sent
+        loading = asyncio.ensure_future(copy_rows(connection, table, rows))
         done, _ = await asyncio.wait([loading], timeout=0.5)
         assert not done
         os.kill(pid, signal.SIGKILL)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from teleclaude.config import Config
     from teleclaude.store.transfer.options import Progress
-    from teleclaude.store.transfer.reading import Page, Pages, Reader
+    from teleclaude.store.transfer.page import Page
+    from teleclaude.store.transfer.reading import Pages, Reader
 
 
 class BackupReport(NamedTuple):
@@ -127,8 +128,8 @@ class _Backup:
             for refused in refused_rows(table, page.rows, self._side.dialect):
                 raise _unstorable(refused) from refused
             self._writer.add(lines.encoded(table, page.rows))
-            written += len(page.rows)
-            self._progress.advance(len(page.rows))
+            written += len(page)
+            self._progress.advance(len(page))
         self._progress.end()
         if written != expected:
             message = f"The rows of {table.name} changed while they were read."

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from teleclaude.errors import BackupError
 from teleclaude.store.archive import lines
 from teleclaude.store.archive.reading import ArchiveReader, damaged
-from teleclaude.store.transfer.content import canonical, derived, dumped
-from teleclaude.store.transfer.reading import MOST_ROWS, Page, key_of
+from teleclaude.store.stored_documents import canonical
+from teleclaude.store.transfer.content import make_derived
+from teleclaude.store.transfer.page import DumpedValues, Page
+from teleclaude.store.transfer.reading import MOST_ROWS, key_of, read_values
 from teleclaude.store.transfer.verification import TABLES
+from teleclaude.store.types import JsonDocument
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from teleclaude.store.archive.reading import TableEnd
     from teleclaude.store.transfer.content import Row
+    from teleclaude.store.transfer.reading import Prepare
 
 
 class ArchiveSource:
@@ -85,6 +89,7 @@ class ArchiveContents:
         *,
         after: tuple[object, ...] | None = None,
         derive: bool = False,
+        prepare: Prepare = read_values,
     ) -> ArchivePages:
         """Begin to read a table.
 
@@ -92,9 +97,10 @@ class ArchiveContents:
             table: The table.
             after: The key after which to begin; `None` for the beginning.
             derive: Is always done: an archive does not hold what is made from others.
+            prepare: Does what is to be done with each page first.
         """
         del derive
-        return ArchivePages(self, table, after)
+        return ArchivePages(self, table, after, prepare)
 
     async def open_table(self, table: Table) -> ArchiveReader:
         """Go to the beginning of a table.
@@ -123,12 +129,17 @@ class ArchivePages:
     """Reads one table of an archive."""
 
     def __init__(
-        self, contents: ArchiveContents, table: Table, after: tuple[object, ...] | None
+        self,
+        contents: ArchiveContents,
+        table: Table,
+        after: tuple[object, ...] | None,
+        prepare: Prepare,
     ) -> None:
         """Prepare to read; see `ArchiveContents.pages`."""
         self._contents = contents
         self._table = table
         self._after = after
+        self._prepare = prepare
         self._reader: ArchiveReader | None = None
 
     async def next(self, most: int = MOST_ROWS) -> Page | None:
@@ -156,7 +167,7 @@ class ArchivePages:
         while texts := self._reader.rows(most):
             await asyncio.sleep(0)
             if rows := self._later(lines.decoded(self._table, texts)):
-                return self._page(rows)
+                return await self._page(rows)
         if self._reader.end_table(self._table) != self._contents.checked[self._table.name]:
             raise damaged(self._contents.file, "it is another one")
         return None
@@ -169,9 +180,15 @@ class ArchivePages:
             self._after = None
         return later
 
-    def _page(self, rows: Sequence[Row]) -> Page:
-        rows = dumped(self._table, derived(self._table, rows))
-        return Page(rows, canonical(self._table, rows), key_of(self._table, rows[-1]))
+    async def _page(self, rows: Sequence[Row]) -> Page:
+        columns: list[Sequence[object]] = list(zip(*rows, strict=True))
+        make_derived(self._table, columns, lambda whole: whole)
+        for place, column in enumerate(self._table.columns):
+            if isinstance(column.type, JsonDocument):
+                columns[place] = canonical(columns[place], column.type.where)
+        page = Page(self._table, key_of(self._table, rows[-1]), DumpedValues(columns))
+        await self._prepare(page)
+        return page
 
 
 async def _pass(reader: ArchiveReader) -> None:

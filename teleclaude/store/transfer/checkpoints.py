@@ -24,7 +24,6 @@ from sqlalchemy import table as any_table
 from teleclaude.errors import CopyError
 from teleclaude.migrations import UNFINISHED_COPY
 from teleclaude.store.models import metadata
-from teleclaude.store.transfer.content import Content
 from teleclaude.store.types import BigInt, JsonDocument, Key
 
 if TYPE_CHECKING:
@@ -39,14 +38,13 @@ _TABLE: Final = Table(
     Column("name", Key, primary_key=True),
     Column("revision", Key, nullable=False),
     Column("rows", BigInt, nullable=False),
-    Column("hash", Key, nullable=False),
     Column("key", JsonDocument),
 )
 
 SAVE: Final[Executable] = (
     update(_TABLE)
     .where(_TABLE.c.name == bindparam("name_"))
-    .values(rows=bindparam("rows_"), hash=bindparam("hash_"), key=bindparam("key_"))
+    .values(rows=bindparam("rows_"), key=bindparam("key_"))
 )
 """Saves a checkpoint; its parameters are those of `Checkpoint.parameters`."""
 
@@ -59,23 +57,16 @@ class Checkpoint:
 
     Attributes:
         rows: Its number of rows.
-        hash: The hash of their content.
         key: The primary key of the last one, `None` before the first.
     """
 
     rows: int
-    hash: str
     key: tuple[object, ...] | None = None
-
-    @classmethod
-    def of(cls, content: Content, key: tuple[object, ...] | None = None) -> Checkpoint:
-        """Note that everything up to a key is there."""
-        return cls(content.rows, content.hash, key)
 
     def parameters(self, table: Table) -> Mapping[str, object]:
         """Give the parameters of `SAVE`."""
         key = None if self.key is None else list(self.key)
-        return {"name_": table.name, "rows_": self.rows, "hash_": self.hash, "key_": key}
+        return {"name_": table.name, "rows_": self.rows, "key_": key}
 
 
 async def begin(connection: AsyncConnection, revision: str) -> None:
@@ -86,10 +77,8 @@ async def begin(connection: AsyncConnection, revision: str) -> None:
         revision: The revision of its schema.
     """
     await connection.run_sync(_TABLE.create)
-    start = Checkpoint.of(Content())
     rows = [
-        {"name": name, "revision": revision, "rows": start.rows, "hash": start.hash, "key": None}
-        for name in metadata.tables
+        {"name": name, "revision": revision, "rows": 0, "key": None} for name in metadata.tables
     ]
     await connection.execute(insert(_TABLE), rows)
     await connection.execute(update(_REVISION).values(version_num=UNFINISHED_COPY))
@@ -112,7 +101,7 @@ async def load(connection: AsyncConnection, revision: str) -> dict[str, Checkpoi
     if {row.revision for row in rows} != {revision}:
         message = "The interrupted copy was begun by another version of TeleClaude."
         raise CopyError(message, hint="Begin again with --replace.")
-    return {row.name: Checkpoint(row.rows, row.hash, row.key and tuple(row.key)) for row in rows}
+    return {row.name: Checkpoint(row.rows, row.key and tuple(row.key)) for row in rows}
 
 
 async def end(connection: AsyncConnection) -> None:

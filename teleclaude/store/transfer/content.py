@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from teleclaude.store.types import JsonDocument, UtcDateTime
-from teleclaude.store.values import dump_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from sqlalchemy import Table
+    from sqlalchemy import Column, Table
     from sqlalchemy.types import TypeEngine
 
 Row: TypeAlias = Sequence[Any]
 """A row, with a value for every column of its table in order."""
 
-Form: TypeAlias = "Callable[[TypeEngine[Any], Sequence[Any]], Iterable[object]]"
-"""Brings the values of a column of this type into a form."""
+Columns: TypeAlias = Sequence[Sequence[Any]]
+"""For every column of a table, in order, the values of the same rows."""
 
 _BYTES: Final = 16
 
@@ -64,94 +61,68 @@ class Content:
         return self._hash.hexdigest()
 
 
-def dumped(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
-    """Write the documents of rows as their canonical text, once for every purpose.
-
-    Args:
-        table: The table.
-        rows: At least one row, as the store gives them.
-
-    Returns:
-        The rows with `DumpedDocument`s.
-
-    Raises:
-        InvalidValueError: A document cannot be stored.
-    """
-    if not any(isinstance(column.type, JsonDocument) for column in table.columns):
-        return rows
-    return _by_column(table, rows, {JsonDocument: _dump})
-
-
-def canonical(table: Table, rows: Sequence[Row]) -> list[bytes]:
+def forms_of(table: Table, columns: Columns) -> list[bytes]:
     """Give what is equal for rows when all their values are, on whatever engine they were.
 
     Args:
         table: The table.
-        rows: At least one row, as `dumped` gives them.
+        columns: The values of each of its columns; documents are dumped.
     """
-    return [
-        marshal.dumps(row, _PLAIN)
-        for row in _by_column(table, rows, {JsonDocument: _plain_text, UtcDateTime: _instant_bytes})
+    formed = [
+        _FORMS[type(column.type)](values) if type(column.type) in _FORMS else values
+        for column, values in zip(table.columns, columns, strict=True)
     ]
+    return [marshal.dumps(row, _PLAIN) for row in zip(*formed, strict=True)]
 
 
 def differing_columns(table: Table, one: Row, other: Row) -> Sequence[str]:
     """Name the columns in which two rows differ."""
-    forms: Mapping[type[TypeEngine[Any]], Form] = {UtcDateTime: _instant_bytes}
-    (mine,), (theirs,) = (_by_column(table, [row], forms) for row in (one, other))
-    pairs = zip(table.columns, mine, theirs, strict=True)
-    return [column.name for column, own, their in pairs if own != their]
+    pairs = zip(table.columns, one, other, strict=True)
+    return [
+        column.name for column, own, their in pairs if _form(column, own) != _form(column, their)
+    ]
 
 
-def derived(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+def make_derived(
+    table: Table, columns: list[Sequence[Any]], whole: Callable[[Columns], Columns]
+) -> None:
     """Make the columns anew that are made from others.
 
     Somebody's own SQL may have changed those and not these.
 
     Args:
         table: The table.
-        rows: Its rows.
-
-    Returns:
-        The rows with the columns as they should be.
+        columns: The values of each of its columns, some of which are replaced.
+        whole: Gives the columns with documents that are parsed. It is called if there is need.
     """
     names = table.columns.keys()
-    makers = [
-        (names.index(c.key), c.info["computed"]) for c in table.columns if "computed" in c.info
-    ]
-    if not makers:
-        return rows
-    result = []
-    for row in rows:
-        values = list(row)
-        for position, derive in makers:
-            values[position] = derive(dict(zip(names, row, strict=True)))
-        result.append(tuple(values))
-    return result
+    makers = {
+        names.index(column.key): column.info["computed"]
+        for column in table.columns
+        if "computed" in column.info
+    }
+    if makers:
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*whole(columns), strict=True)]
+        for place, derive in makers.items():
+            columns[place] = [derive(row) for row in rows]
 
 
-def _by_column(
-    table: Table,
-    rows: Sequence[Row],
-    forms: Mapping[type[TypeEngine[Any]], Form],
-) -> list[tuple[Any, ...]]:
-    columns = [
-        forms[type(column.type)](column.type, values) if type(column.type) in forms else values
-        for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)
-    ]
-    return list(zip(*columns, strict=True))
+def _form(column: Column[Any], value: object) -> object:
+    form = _FORMS.get(type(column.type))
+    return value if form is None else form([value])[0]
 
 
-def _dump(kind: TypeEngine[Any], values: Sequence[object]) -> Iterable[object]:
-    where = str(getattr(kind, "where", kind))
-    texts = iter(dump_documents([value for value in values if value is not None], where))
-    return [None if value is None else next(texts) for value in values]
-
-
-def _plain_text(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
+def _plain_text(values: Sequence[Any]) -> Sequence[object]:
     return [value and str(value) for value in values]
 
 
-def _instant_bytes(_kind: TypeEngine[Any], values: Sequence[Any]) -> Iterable[object]:
+def _instant_bytes(values: Sequence[Any]) -> Sequence[object]:
     # What Python pickles: ten bytes, made in a tenth of the time that text would take.
     return [value and value.__reduce__()[1][0] for value in values]
+
+
+_FORMS: Final[Mapping[type[TypeEngine[Any]], Callable[[Sequence[Any]], Sequence[object]]]] = {
+    JsonDocument: _plain_text,
+    UtcDateTime: _instant_bytes,
+}
+"""Brings the values of a column of this type into a form that is equal when they are."""

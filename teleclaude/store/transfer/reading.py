@@ -6,15 +6,17 @@ no more than a page in memory. How many rows a page has depends on how large row
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Text, and_, cast, func, or_, select, type_coerce
 from sqlalchemy import table as any_table
 
 from teleclaude.backends.translation import translated
 from teleclaude.errors import CopyError, StoreError, StoreUnavailableError
-from teleclaude.store.transfer.content import Row, canonical, derived, dumped
+from teleclaude.store.transfer.page import Page, StoredValues
+from teleclaude.store.types import JsonDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +25,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from teleclaude.backends import Backend
+    from teleclaude.store.transfer.content import Row
 
-MOST_ROWS: Final = 4_000
-"""Rows of a page at most."""
+Prepare: TypeAlias = Callable[[Page], Awaitable[None]]
+"""What is to be done with each page first."""
+
+MOST_ROWS: Final = 10_000
+"""Rows of a page at most. A transaction for each page costs several round trips."""
 
 _FIRST_ROWS: Final = 50
 """Rows of the first page, of which nothing is known."""
@@ -37,18 +43,9 @@ _SIZE: Final = 4_000_000
 """Bytes that a page should have at most, as far as the rows before it can tell."""
 
 
-class Page(NamedTuple):
-    """Some rows that follow each other.
-
-    Attributes:
-        rows: The rows, as the store takes them.
-        forms: The canonical form of each of them.
-        key: The primary key of the last one.
-    """
-
-    rows: Sequence[Row]
-    forms: Sequence[bytes]
-    key: tuple[object, ...]
+async def read_values(page: Page) -> None:
+    """Read all values of a page, so that one that cannot be read is noticed."""
+    _ = page.columns
 
 
 class Reader:
@@ -84,10 +81,15 @@ class Reader:
             return await self.backend.id_counter(self.connection, table)
 
     def pages(
-        self, table: Table, *, after: tuple[object, ...] | None = None, derive: bool = False
+        self,
+        table: Table,
+        *,
+        after: tuple[object, ...] | None = None,
+        derive: bool = False,
+        prepare: Prepare = read_values,
     ) -> Pages:
         """Begin to read a table; see `Pages`."""
-        return Pages(self, table, after=after, derive=derive)
+        return Pages(self, table, after=after, derive=derive, prepare=prepare)
 
 
 class Pages:
@@ -100,6 +102,7 @@ class Pages:
         *,
         after: tuple[object, ...] | None = None,
         derive: bool = False,
+        prepare: Prepare = read_values,
     ) -> None:
         """Prepare to read.
 
@@ -108,11 +111,14 @@ class Pages:
             table: The table.
             after: The key after which to begin; `None` for the beginning.
             derive: Whether columns that are made from others are made anew.
+            prepare: Does what is to be done with each page first; a value that it refuses is one
+                that cannot be read.
         """
         self._reader = reader
         self._table = table
         self._after = after
         self._derive = derive
+        self._prepare = prepare
         self._limit = _FIRST_ROWS
 
     async def next(self, most: int = MOST_ROWS) -> Page | None:
@@ -139,16 +145,18 @@ class Pages:
                 limit //= 2
 
     async def _page(self, limit: int) -> Page | None:
-        rows = await self._fetch(select(self._table), limit)
+        parsed = self._reader.backend.capabilities.parses_documents
+        rows = await self._fetch(select(*stored_columns(self._table, parsed=parsed)), limit)
         if not rows:
             return None
-        if self._derive:
-            rows = derived(self._table, rows)
-        rows = dumped(self._table, rows)
-        forms = canonical(self._table, rows)
-        self._after = key_of(self._table, rows[-1])
-        self._adapt(len(rows), sum(map(len, forms)))
-        return Page(rows, forms, self._after)
+        dialect = self._reader.connection.dialect
+        columns = list(zip(*rows, strict=True))
+        values = StoredValues(self._table, dialect, columns, derive=self._derive)
+        page = Page(self._table, values.last_key(), values)
+        await self._prepare(page)
+        self._after = page.key
+        self._adapt(len(page), values.size)
+        return page
 
     async def _fetch(self, columns: Select[Any], limit: int) -> Sequence[Row]:
         keys = key_columns(self._table)
@@ -165,6 +173,24 @@ class Pages:
     def _adapt(self, rows: int, size: int) -> None:
         wanted = _SIZE * rows // max(size, 1)
         self._limit = max(1, min(wanted, self._limit * 2, MOST_ROWS))
+
+
+@cache
+def stored_columns(table: Table, *, parsed: bool) -> Sequence[ColumnElement[Any]]:
+    """Give what selects the columns of a table as the driver gives them, without reading them.
+
+    Args:
+        table: The table.
+        parsed: Whether the engine parses documents. They are read as text then: its driver would
+            parse them one by one.
+    """
+    kinds: list[Any] = [column.type for column in table.columns]  # all of them logical types
+    return [
+        cast(column, Text)
+        if parsed and isinstance(kind, JsonDocument)
+        else type_coerce(column, kind.stored())
+        for column, kind in zip(table.columns, kinds, strict=True)
+    ]
 
 
 def key_columns(table: Table) -> Sequence[Column[Any]]:

@@ -85,7 +85,9 @@ async def rows_in_the_way(target: Side) -> Mapping[str, int]:
 async def _is_the_same(target: Side, reports: Sequence[TableReport], progress: Progress) -> bool:
     async with target.snapshot() as reader:
         for table, report in zip(TABLES, reports, strict=True):
-            theirs = await read_content(reader, table, progress, step="compare", derive=False)
+            total = await reader.count(table)
+            pages = reader.pages(table)
+            theirs = await read_content(pages, progress, step="compare", table=table, total=total)
             if (theirs.rows, theirs.hash) != (report.source_rows, report.source_hash):
                 return False
     return True
@@ -107,7 +109,7 @@ async def _rehearse(
             break
         content.add(page.forms)
         problems += refused_rows(table, page.rows, target.dialect)
-        progress.advance(len(page.rows))
+        progress.advance(len(page))
     progress.end()
     if orphans := await count_orphans(reader, table):
         message = f"{orphans} rows of {table.name} refer to rows that are not there."

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from teleclaude.backends import bulk
-from teleclaude.errors import CopyError, InvalidValueError
+from teleclaude.errors import CopyError, InvalidValueError, StoreError, StoreUnavailableError
 from teleclaude.store.transfer import checkpoints
+from teleclaude.store.transfer.ahead import read_ahead
 from teleclaude.store.transfer.checkpoints import Checkpoint
-from teleclaude.store.transfer.content import Content
 from teleclaude.store.transfer.emptying import empty
 from teleclaude.store.transfer.options import Outcome
-from teleclaude.store.transfer.reading import MOST_ROWS, key_of, row_error
+from teleclaude.store.transfer.reading import MOST_ROWS, key_of, read_values, row_error
 from teleclaude.store.transfer.report import CopyReport, TableReport
 from teleclaude.store.transfer.verification import (
     TABLES,
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect, Table
 
-    from teleclaude.store.transfer.content import Row
+    from teleclaude.store.transfer.content import Content, Row
     from teleclaude.store.transfer.options import CopyOptions, Progress
-    from teleclaude.store.transfer.reading import Page, Reader
+    from teleclaude.store.transfer.page import Page
+    from teleclaude.store.transfer.reading import Reader
     from teleclaude.store.transfer.side import Side
     from teleclaude.store.transfer.source import Contents, Source
 
@@ -53,8 +53,8 @@ class CopyRun:
         self._options = options
         self._progress = progress
         self._copied = 0
-        self._contents = {table.name: Content() for table in TABLES}
-        self._keys: dict[str, tuple[object, ...] | None] = dict.fromkeys(self._contents)
+        self._done = {table.name: Checkpoint(0) for table in TABLES}
+        self._known: dict[str, Content] = {}
 
     async def copy(self) -> CopyReport:
         """Do everything.
@@ -123,22 +123,17 @@ class CopyRun:
 
     async def _check_unchanged(self, table: Table, checkpoint: Checkpoint) -> None:
         """Make sure that what was copied before is still what the source begins with."""
-        content = self._contents[table.name]
-        key = None
-        pages = self._source.pages(table, derive=True)
-        self._progress.begin("check", table.name, checkpoint.rows)
-        while (missing := checkpoint.rows - content.rows) > 0:
-            page = await pages.next(min(missing, MOST_ROWS))
-            if page is None:
-                break
-            content.add(page.forms)
-            key = page.key
-            self._progress.advance(len(page.rows))
-        self._progress.end()
-        if Checkpoint.of(content, key) != checkpoint:
-            message = f"The source's {table.name} changed since the copy was interrupted."
+        ours = await self._read(
+            self._source, table, step="check", derive=True, most=checkpoint.rows
+        )
+        async with self._target.snapshot() as reader:
+            theirs = await self._read(reader, table, step="compare", derive=False)
+        if ours != theirs:
+            message = (
+                f"{table.name} changed since the copy was interrupted, in the source or the target."
+            )
             raise CopyError(message, hint="Begin again with --replace.")
-        self._keys[table.name] = key
+        self._done[table.name] = checkpoint
 
     async def _recognise(self, rows: Mapping[str, int]) -> None:
         """Accept a target that holds the same already, and refuse any other that is not empty."""
@@ -147,44 +142,64 @@ class CopyRun:
             raise not_empty(self._target.location, rows)
         async with self._target.snapshot() as reader:
             for table in TABLES:
-                ours = await self._read(self._source, table, derive=True)
-                if ours != await self._read(reader, table, derive=False):
+                ours = await self._read(self._source, table, step="compare", derive=True)
+                if ours != await self._read(reader, table, step="compare", derive=False):
                     raise not_empty(self._target.location, rows)
-                self._contents[table.name] = ours
+                self._known[table.name] = ours
 
-    async def _read(self, reader: Contents, table: Table, *, derive: bool) -> Content:
-        return await read_content(reader, table, self._progress, step="compare", derive=derive)
+    async def _read(
+        self, reader: Contents, table: Table, *, step: str, derive: bool, most: int | None = None
+    ) -> Content:
+        pages = reader.pages(table, derive=derive)
+        total = await reader.count(table) if most is None else most
+        return await read_content(pages, self._progress, step=step, table=table, total=total)
 
     # --- the rows -------------------------------------------------------------------------------
 
     async def _copy_table(self, table: Table) -> None:
-        pages = self._source.pages(table, after=self._keys[table.name], derive=True)
         self._progress.begin("copy", table.name, await self._source.count(table))
-        self._progress.advance(self._contents[table.name].rows)
-        upcoming = asyncio.ensure_future(pages.next())
+        self._progress.advance(self._done[table.name].rows)
         try:
-            while (page := await upcoming) is not None:
-                # The next page is read while this one is loaded.
-                upcoming = asyncio.ensure_future(pages.next())
-                await self._load(table, page)
-                self._progress.advance(len(page.rows))
-        finally:
-            upcoming.cancel()
-            await asyncio.wait([upcoming])
+            await self._load_pages(table)
+        except (CopyError, StoreUnavailableError):
+            raise
+        except StoreError as error:
+            await self._look_closer(table, error)
+            raise
         self._progress.end()
 
-    async def _load(self, table: Table, page: Page) -> None:
-        content = self._contents[table.name]
-        content.add(page.forms)
-        checkpoint = Checkpoint.of(content, page.key)
-        try:
-            async with self._target.executor.loading() as tx:
-                await tx.load(table, page.rows)
-                await tx.write(checkpoints.SAVE, checkpoint.parameters(table))
-        except InvalidValueError as error:
-            refused = refused_rows(table, page.rows, self._target.dialect)
-            raise refused[0] from error
-        self._copied += len(page.rows)
+    async def _load_pages(self, table: Table) -> None:
+        done = self._done[table.name]
+        pages = self._source.pages(table, after=done.key, derive=True, prepare=self._prepare_page)
+        async with read_ahead(pages) as found:
+            async for page in found:
+                done = Checkpoint(done.rows + len(page), page.key)
+                await self._load(page, done)
+                self._done[table.name] = done
+                self._progress.advance(len(page))
+
+    async def _look_closer(self, table: Table, error: StoreError) -> None:
+        """Find what the engine has refused in a value that was left to it to check."""
+        pages = self._source.pages(table, after=self._done[table.name].key, derive=True)
+        checked = 0
+        while checked < MOST_ROWS and (page := await pages.next()) is not None:
+            for refused in refused_rows(table, page.rows, self._target.dialect):
+                raise refused from error
+            checked += len(page)
+
+    async def _prepare_page(self, page: Page) -> None:
+        backend, dialect = self._target.backend, self._target.dialect
+        if backend.loads_itself:
+            await page.bind(dialect, backend.capabilities)
+        else:
+            await read_values(page)
+
+    async def _load(self, page: Page, checkpoint: Checkpoint) -> None:
+        async with self._target.executor.loading() as tx:
+            if page.bound is None or not await tx.load_bound(page.table, page.bound):
+                await tx.load(page.table, page.rows)
+            await tx.write(checkpoints.SAVE, checkpoint.parameters(page.table))
+        self._copied += len(page)
 
     async def _continue_ids(self) -> None:
         for table in filter(has_ids, TABLES):
@@ -203,8 +218,10 @@ class CopyRun:
         return reports
 
     async def _compare(self, reader: Reader, table: Table) -> TableReport:
-        ours = self._contents[table.name]
-        theirs = await read_content(reader, table, self._progress, step="verify", derive=False)
+        ours = self._known.get(table.name)
+        if ours is None:
+            ours = await self._read(self._source, table, step="reread", derive=True)
+        theirs = await self._read(reader, table, step="verify", derive=False)
         ids = has_ids(table)
         return TableReport(
             name=table.name,

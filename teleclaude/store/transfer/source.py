@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-    from teleclaude.store.transfer.reading import Page
+    from teleclaude.store.transfer.page import Page
+    from teleclaude.store.transfer.reading import Prepare
 
 
 class PageReader(Protocol):
@@ -32,7 +33,12 @@ class Contents(Protocol):
         ...
 
     def pages(
-        self, table: Table, *, after: tuple[object, ...] | None = None, derive: bool = False
+        self,
+        table: Table,
+        *,
+        after: tuple[object, ...] | None = None,
+        derive: bool = False,
+        prepare: Prepare = ...,
     ) -> PageReader:
         """Begin to read a table.
 
@@ -40,6 +46,8 @@ class Contents(Protocol):
             table: The table.
             after: The key after which to begin; `None` for the beginning.
             derive: Whether columns that are made from others are made anew.
+            prepare: Does what is to be done with each page first; a value that it refuses is one
+                that cannot be read.
         """
         ...
 

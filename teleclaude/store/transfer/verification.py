@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from teleclaude.store.models import metadata
 from teleclaude.store.transfer.content import Content, differing_columns
-from teleclaude.store.transfer.reading import describe_key, key_columns, key_of
+from teleclaude.store.transfer.reading import MOST_ROWS, describe_key, key_columns, key_of
 from teleclaude.store.types import SurrogateKey
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from teleclaude.store.transfer.content import Row
     from teleclaude.store.transfer.options import Progress
     from teleclaude.store.transfer.reading import Reader
-    from teleclaude.store.transfer.source import Contents
+    from teleclaude.store.transfer.source import Contents, PageReader
 
 _SHOWN: Final = 3
 """Rows that are named where both sides differ."""
@@ -31,26 +31,28 @@ def has_ids(table: Table) -> bool:
 
 
 async def read_content(
-    reader: Contents, table: Table, progress: Progress, *, step: str, derive: bool
+    pages: PageReader, progress: Progress, *, step: str, table: Table, total: int
 ) -> Content:
-    """Read a whole table and give what it holds.
+    """Read the first rows of a table, or all of them, and give what they hold.
 
     Args:
-        reader: What reads.
-        table: The table.
+        pages: What reads them.
         progress: Hears how it goes on.
         step: What it is told that this is.
-        derive: Whether columns that are made from others are made anew.
+        table: The table.
+        total: How many rows are read.
 
     Returns:
-        Its rows and their hash.
+        Those that are there, and their hash.
     """
     content = Content()
-    pages = reader.pages(table, derive=derive)
-    progress.begin(step, table.name, await reader.count(table))
-    while (page := await pages.next()) is not None:
+    progress.begin(step, table.name, total)
+    while (missing := total - content.rows) > 0:
+        page = await pages.next(min(missing, MOST_ROWS))
+        if page is None:
+            break
         content.add(page.forms)
-        progress.advance(len(page.rows))
+        progress.advance(len(page))
     progress.end()
     return content
 

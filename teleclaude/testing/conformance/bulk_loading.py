@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Text, cast, func, insert, select
 
+from teleclaude.backends import bulk
 from teleclaude.errors import ConflictError, InvalidValueError, StoreError, StoreUnavailableError
 from teleclaude.store.models import metadata
+from teleclaude.store.stored_documents import DumpedDocuments
+from teleclaude.store.stored_instants import WrittenInstants
+from teleclaude.store.values import dump_document, format_instant
 from teleclaude.testing.changed_backends import without
 from teleclaude.testing.declared import needs
 from teleclaude.testing.fixtures import async_fixture
@@ -226,6 +231,62 @@ async def test_refused_numbers_of_rows(loading: Db, column: str, value: object) 
     row = dict(zip(table.columns.keys(), next(plain_rows(table, 1)), strict=True))
     with pytest.raises(InvalidValueError, match=f"webhook_outbox.{column} .*64 bits"):
         await load(loading, table, [tuple((row | {column: value}).values())])
+
+
+async def load_bound(loading: Db, **given: list[Any]) -> bool:
+    """Load one event with some columns as a copy gives them to an engine that reads text."""
+    (row,) = plain_rows(EVENTS, 1)
+    columns = {name: [value] for name, value in zip(EVENTS.columns.keys(), row, strict=True)}
+    values = list((columns | given).values())
+    bound = bulk.bound_columns(EVENTS, loading._engine.dialect, values)
+    async with loading._executor.loading() as tx:
+        return await tx.load_bound(EVENTS, bound)
+
+
+PARSED: dict[str, tuple[str, Any]] = {
+    "spaces": (' { "b" : [ 1 ] ,\n"a" : null } ', {"b": [1], "a": None}),
+    "a key twice": ('{"a":1,"a":2}', {"a": 2}),
+    "escapes": (r'{"a":"\/\u001b\\u0000\u00e9"}', {"a": "/\x1b\\u0000\u00e9"}),
+    "decimals": ('{"a":[0.1,-1.50,1.0]}', {"a": [0.1, -1.5, 1.0]}),
+    "list": ("[[],{}]", [[], {}]),
+}
+
+
+@needs("parsed documents")
+@pytest.mark.parametrize(("text", "document"), PARSED.values(), ids=PARSED)
+async def test_documents_are_parsed(db: Db, text: str, document: Any) -> None:
+    """Text that no store wrote is the document that it means, also when it is read as text."""
+    assert await load_bound(db, payload=DumpedDocuments([text]))
+    payload = EVENTS.c.payload
+    ((found, cast_to_text),) = await db._executor.read(select(payload, cast(payload, Text)))
+    expected = dump_document(document, "payload")
+    assert dump_document(found, "payload") == expected
+    assert dump_document(json.loads(cast_to_text), "payload") == expected
+
+
+@needs("parsed documents")
+@pytest.mark.parametrize("text", ["", '{"a":', '{"a":1,}', '{"a":NaN}', "{}{}", '{"a":"\x01"}'])
+async def test_text_that_is_no_document_is_refused(db: Db, text: str) -> None:
+    """The engine itself refuses what is no JSON, whoever else has looked at it."""
+    with pytest.raises(StoreError):
+        await load_bound(db, payload=DumpedDocuments([text]))
+    assert await count(db, EVENTS) == 0
+
+
+INSTANTS = (
+    "0001-01-01T00:00:00.000000",
+    "2024-02-29T23:59:59.999999",
+    "9999-12-31T23:59:59.999999",
+)
+
+
+@needs("text of instants")
+@pytest.mark.parametrize("text", INSTANTS)
+async def test_instants_are_loaded_as_text(db: Db, text: str) -> None:
+    """Text as the store writes an instant is that instant."""
+    assert await load_bound(db, created_at=WrittenInstants([f"{text}+00:00"]))
+    ((found,),) = await db._executor.read(select(EVENTS.c.created_at))
+    assert format_instant(found) == f"{text}+00:00"
 
 
 @needs("connections")

@@ -1,4 +1,4 @@
-"""Loading many rows with COPY, in the driver's binary form.
+"""Loading many rows with COPY.
 
 https://www.postgresql.org/docs/current/sql-copy.html
 """
@@ -12,40 +12,42 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
+from teleclaude_postgres.text_form import text_form
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from sqlalchemy import Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from teleclaude.backends import Batch
     from teleclaude_postgres.connecting import DriverConnection
 
 _TURNS: Final = 3
 """Turns of the event loop in which the driver, if it can, says itself why a copy failed."""
 
 
-async def copy_rows(
-    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
-) -> None:
+async def copy_rows(connection: AsyncConnection, table: Table, batch: Batch) -> None:
     """Copy rows into a table, as part of the connection's transaction.
 
-    Documents arrive as JSON text, which is what SQLAlchemy's codec for `jsonb` takes.
+    Documents arrive as JSON text, instants perhaps as the text that the store writes.
 
     Args:
         connection: A connection in a transaction.
         table: The table.
-        rows: Its rows, ready for the driver.
+        batch: Its rows, ready for the driver.
 
     Raises:
         DBAPIError: The server or the driver refused, as from any other statement.
     """
     driver = await _in_transaction(connection)
     copy = partial(
-        driver.copy_records_to_table,
+        driver.copy_to_table,
         table.name,
         schema_name=table.schema,
         columns=[column.name for column in table.columns],
-        records=rows,
+        source=text_form(batch.columns),
+        encoding="utf-8",
     )
     try:
         await _while_connected(driver, copy)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.dialects.postgresql import insert
 
-from teleclaude.backends import QuickWrite, hookimpl, upsert_on_conflict
+from teleclaude.backends import Capabilities, QuickWrite, hookimpl, upsert_on_conflict
 from teleclaude_postgres.columns import COLUMN_TYPES
 from teleclaude_postgres.copying import id_counter, snapshot
 from teleclaude_postgres.migrations import migration_context
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from teleclaude.backends import (
+        Batch,
         ErrorKind,
         InstanceLock,
         LockHolder,
@@ -47,6 +48,12 @@ TELECLAUDE_CONTRACT: Final = 1
 def teleclaude_settings() -> type[PostgresSettings]:
     """Give the settings class; see `teleclaude_postgres.settings`."""
     return PostgresSettings
+
+
+@hookimpl
+def teleclaude_capabilities() -> Capabilities:
+    """Declare that `jsonb` is parsed, and that COPY is text."""
+    return Capabilities(parses_documents=True, loads_instant_text=True)
 
 
 @hookimpl
@@ -124,9 +131,7 @@ def teleclaude_classify_error(error: BaseException) -> ErrorKind | None:
 
 
 @hookimpl
-def teleclaude_bulk_load(
-    connection: AsyncConnection, table: Table, rows: Sequence[Sequence[object]]
-) -> Awaitable[None]:
+def teleclaude_bulk_load(connection: AsyncConnection, table: Table, rows: Batch) -> Awaitable[None]:
     """Load with COPY; see `teleclaude_postgres.loading`."""
     from teleclaude_postgres.loading import copy_rows  # noqa: PLC0415
 
