@@ -119,25 +119,22 @@ class Sessions:
             InvalidValueError: A field does not exist or its value cannot be stored.
         """
         now = self._clock()
-        row = checked(
-            _TABLE,
-            {
-                **_DEFAULTS,
-                **{name: make() for name, make in _MADE_DEFAULTS.items()},
-                "created_at": now,
-                "last_activity": now,
-                **fields,
-                "session_id": str(uuid4()) if session_id is None else session_id,
-                "computer_name": computer_name,
-                "tmux_session_name": tmux_session_name,
-                "last_input_origin": last_input_origin,
-                "title": title or f"[{computer_name}] Untitled",
-            },
-        )
+        given: dict[str, object] = {
+            "created_at": now,
+            "last_activity": now,
+            **fields,
+            "session_id": str(uuid4()) if session_id is None else session_id,
+            "computer_name": computer_name,
+            "tmux_session_name": tmux_session_name,
+            "last_input_origin": last_input_origin,
+            "title": title or f"[{computer_name}] Untitled",
+        }
+        made = {name: make() for name, make in _MADE_DEFAULTS.items()}
+        row = {**_DEFAULTS, **made, **checked(_TABLE, given)}
         if not (await self._executor.write(self._insert, row)).rowcount:
             message = f"There is already a session {row['session_id']!r}."
             raise ConflictError(message)
-        return SessionRecord(**row)  # type: ignore[arg-type] # bound, so every type was checked
+        return SessionRecord(**row)  # bound, so every type was checked
 
     async def create_headless(  # noqa: PLR0913 - as for `create`
         self,
