@@ -22,7 +22,8 @@ python -m benchmarks all --write-docs
 ```
 
 Numbers per second belong to the machine. Ratios are what counts: each round measures the store and
-what it is compared with right after one another, and the median of the rounds is given."""
+what it is compared with right after one another, and the median of the rounds is given. What stands
+in the way of the targets that are missed is told in [performance.md](performance.md)."""
 
 _NOT_COMPARABLE: Final = """\
 `webhook_outbox` is what the others are compared with: like theirs, its jobs have no order that must
