@@ -82,9 +82,10 @@ async def test_an_error_is_counted_and_not_timed() -> None:
             raise ValueError(number)
         return number
 
-    found = await measure(operation, 10, tasks=3)
+    results: list[int] = []
+    found = await measure(operation, 10, tasks=3, results=results)
     assert found.errors == 5
-    assert sorted(found.results) == [0, 2, 4, 6, 8]
+    assert sorted(results) == [0, 2, 4, 6, 8]
 
 
 async def test_what_never_succeeds_stops_the_run() -> None:
