@@ -190,20 +190,19 @@ async def _acquire(
 async def _unlock_and_close(connection: DriverConnection) -> None:
     # Closing is enough where the server itself answers. A session pooler keeps the server session,
     # and resets it later or never.
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await connection.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
-            await connection.close()
-    except (
+    failures = (
         OSError,
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
         asyncpg.InternalClientError,  # as in `watch`
-    ):
-        connection.terminate()
-    except BaseException:
-        connection.terminate()
-        raise
+    )
+    try:
+        with suppress(*failures):
+            async with asyncio.timeout(_PATIENCE):
+                await connection.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
+                await connection.close()
+    finally:
+        connection.terminate()  # nothing is left to do where it was closed
 
 
 async def _read_holder(connection: DriverConnection, name: str) -> LockHolder | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -105,22 +106,14 @@ class Connections:
         The driver asks the server to cancel it, too. Whether that still hits the statement, or the
         next one, nobody knows; so the connection is closed, in the background.
         """
-        task = asyncio.ensure_future(self._retire(connection))
+        task = asyncio.ensure_future(_say_goodbye(connection))
         self._closing.add(task)
         task.add_done_callback(partial(self._retired, connection))
 
     def _retired(self, connection: DriverConnection, task: asyncio.Task[None]) -> None:
         self._closing.discard(task)
-        if not connection.is_closed():  # cancelled before it began, as the event loop ended
-            connection.terminate()
-
-    async def _retire(self, connection: DriverConnection) -> None:
-        try:
-            await connection.close(timeout=_CLOSING)
-        except Exception:  # noqa: BLE001 - it is gone, which is all that matters
-            connection.terminate()
-        finally:
-            self._free()
+        connection.terminate()  # nothing is left to do, unless the goodbye failed or never began
+        self._free()
 
     async def close(self) -> None:
         """Close the idle connections now, and those in use when they are given back."""
@@ -169,3 +162,8 @@ class Connections:
                 future.set_result(connection)
                 return True
         return False
+
+
+async def _say_goodbye(connection: DriverConnection) -> None:
+    with suppress(Exception):  # it is gone, which is all that matters
+        await connection.close(timeout=_CLOSING)
