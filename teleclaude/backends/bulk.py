@@ -73,7 +73,7 @@ def batches(
 
 
 def by_column(table: Table, rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
-    """Turn rows into columns, having checked that each has a value where it must.
+    """Turn rows into columns, having checked that each is as wide as the table.
 
     Args:
         table: The table.
@@ -83,7 +83,7 @@ def by_column(table: Table, rows: Sequence[Sequence[object]]) -> list[tuple[obje
         For each column of the table its values.
 
     Raises:
-        InvalidValueError: A row has too few or too many values, or none where it must have one.
+        InvalidValueError: A row has too few or too many values.
     """
     width = len(table.columns)
     for row in rows:
@@ -92,9 +92,7 @@ def by_column(table: Table, rows: Sequence[Sequence[object]]) -> list[tuple[obje
                 f"A row for {table.name} has {len(row)} values; the table has {width} columns."
             )
             raise InvalidValueError(message)
-    columns: list[tuple[object, ...]] = list(zip(*rows, strict=True))
-    _check_nulls(table, columns)
-    return columns
+    return list(zip(*rows, strict=True))
 
 
 def _check_nulls(table: Table, columns: Sequence[Sequence[object]]) -> None:
@@ -173,6 +171,6 @@ async def insert_rows(
     Raises:
         InvalidValueError: A value cannot be stored.
     """
-    by_column(table, rows)
+    _check_nulls(table, by_column(table, rows))
     names = table.columns.keys()
     await connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
