@@ -14,7 +14,6 @@ _DIGITS: Final = str.maketrans("123456789", "000000000")
 _UTC: Final = "+00:00"
 _SHAPE: Final = "0000-00-00T00:00:00.000000" + _UTC
 
-
 _ENDS: Final = ("0001-01-01T00:00:00.000000", "9999-12-31T23:59:59.999999")
 """The ends of time, which some drivers write as infinity: they are to see them themselves."""
 

@@ -29,6 +29,9 @@ _PART: Final = 500
 """Rows that are bound at a stretch: some milliseconds, in which nothing is sent to a server that
 loads. What is on the way to it lasts about as long."""
 
+_NONE: Final = Capabilities()
+"""What an engine can do of which nothing is known."""
+
 _LOOKED_AT: Final = 500
 """Values, about, that say how large those of a column are."""
 
@@ -47,12 +50,13 @@ class Values(Protocol):
         """Give them in parts of at most so many rows."""
         ...
 
-    def read(self) -> Columns:
-        """Give the values of each column, with documents that are dumped."""
-        ...
+    def read(self, abilities: Capabilities = _NONE) -> Columns:
+        """Give the values of each column, with documents that are dumped.
 
-    def read_to_bind(self, abilities: Capabilities) -> Columns:
-        """Give them as they may be bound for an engine that can do this."""
+        Args:
+            abilities: What the engine can do that they are to be bound for. Text that it reads
+                itself may stay as it is.
+        """
         ...
 
 
@@ -109,7 +113,7 @@ class Page:
         """
         bound: list[list[Any]] = [[] for _ in self.table.columns]
         for part in self._values.parts(_PART):
-            batch = bulk.bound_columns(self.table, dialect, part.read_to_bind(abilities))
+            batch = bulk.bound_columns(self.table, dialect, part.read(abilities))
             for values, more in zip(bound, batch.columns, strict=True):
                 values.extend(more)
             await asyncio.sleep(0)
@@ -131,11 +135,7 @@ class DumpedValues:
         """Give them in parts of at most so many rows."""
         return map(DumpedValues, _parts(self._columns, rows))
 
-    def read(self) -> Columns:
-        """Give the values."""
-        return self._columns
-
-    def read_to_bind(self, abilities: Capabilities) -> Columns:
+    def read(self, abilities: Capabilities = _NONE) -> Columns:
         """Give the values."""
         del abilities
         return self._columns
@@ -181,15 +181,8 @@ class StoredValues:
             kinds[place].load_many(self._dialect, self._stored[place][-1:])[0] for place in places
         )
 
-    def read(self) -> Columns:
-        """Give the values, with documents that are dumped."""
-        return self._read(Capabilities())
-
-    def read_to_bind(self, abilities: Capabilities) -> Columns:
-        """Give the values; text that the engine reads itself stays as it is where it can."""
-        return self._read(abilities)
-
-    def _read(self, abilities: Capabilities) -> Columns:
+    def read(self, abilities: Capabilities = _NONE) -> Columns:
+        """Give the values; see `Values.read`."""
         documents = passable if abilities.parses_documents else canonical
         columns: list[Sequence[Any]] = []
         for kind, values in zip(self._kinds(), self._stored, strict=True):
